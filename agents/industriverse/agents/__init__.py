@@ -1,0 +1,1 @@
+"""The AI subdomain: agents that drive the platform as MCP clients."""

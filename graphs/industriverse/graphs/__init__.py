@@ -1,0 +1,1 @@
+"""LangGraph graphs: the threat-response loop and its runtime."""

@@ -1,0 +1,1 @@
+"""Energy Atlas: the graph of energy states and its object store."""

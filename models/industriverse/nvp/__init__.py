@@ -1,0 +1,1 @@
+"""NVP, Next Vector Prediction: forecasts with intervals."""

@@ -1,0 +1,1 @@
+"""ProofEconomy: the ledger and its tokens (CEU, PFT, MUNT)."""

@@ -1,0 +1,1 @@
+"""EIL, the Energy Intelligence Layer: detection, calibration and proof of equilibrium."""

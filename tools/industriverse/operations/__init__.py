@@ -1,0 +1,1 @@
+"""The operation registry and every operation: the platform's verbs."""

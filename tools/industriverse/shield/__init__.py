@@ -1,0 +1,1 @@
+"""AI Shield v2: incidents, explanation, planning and response."""
