@@ -1,1 +1,5 @@
-"""The industriverse command."""
+"""The ``industriverse`` command."""
+
+from industriverse.cli.main import main
+
+__all__ = ["main"]

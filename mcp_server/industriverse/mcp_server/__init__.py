@@ -1,1 +1,1 @@
-"""The MCP server and the Bridge API."""
+"""The MCP server and the Bridge API (REST): every face of the operation registry."""

@@ -1,0 +1,36 @@
+# Two commands: `make demo` and `make test`. Both prepare .venv first and say what they do.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help demo test lint environment wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    run the main job on a simulated water network (closed loop, about a minute)"
+	@echo "make test    run the whole test suite"
+	@echo "make lint    ruff, strict types, layers"
+	@echo "make wheel   build the distribution into dist/"
+	@echo "make clean   remove .venv and build products"
+
+environment:
+	@$(PYTHON) deploy/prepare_environment.py
+
+demo: environment
+	@$(BIN)/industriverse demo $(DEMO_OPTIONS)
+
+test: environment
+	@echo "test: running the whole suite"
+	@$(BIN)/python -m pytest $(TEST_OPTIONS)
+
+lint: environment
+	@echo "lint: ruff, formatting, strict types, layers"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+wheel: environment
+	@$(BIN)/python -m build
+
+clean:
+	rm -rf .venv build dist

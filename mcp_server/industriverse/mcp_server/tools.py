@@ -1,0 +1,162 @@
+"""Operations as MCP tools, on both eras of the protocol.
+
+No ``from __future__ import annotations`` here: the SDK reads the annotations of the functions made below.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Any
+
+import anyio
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import (
+    CallToolResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+    TextContent,
+    ToolAnnotations,
+)
+from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from industriverse.operations.context import ApprovalAnswer, ApprovalRequest, InputNeeded, Principal
+from industriverse.operations.errors import ApprovalUnavailable
+from industriverse.operations.platform import Platform
+from industriverse.operations.policy import invoke
+from industriverse.operations.registry import Operation
+from industriverse.physics import IndustriverseError
+
+__all__ = ["APPROVAL_SECONDS", "Approval", "add_operations"]
+
+APPROVAL_SECONDS = 600.0
+"""How long a person has for an answer on the handshake-era protocol; then nothing is done."""
+
+STATELESS_ERA = "2026-07-28"
+
+
+class Approval(BaseModel):
+    """The form that a person fills in."""
+
+    approve: bool = Field(description="Do it?")
+    reason: str = Field(default="", description="Why, for the record")
+
+
+def _answer(action: str, content: Any) -> ApprovalAnswer:
+    if action != "accept" or not isinstance(content, dict):
+        return ApprovalAnswer(approved=False, reason=f"the person chose {action}")
+    form = Approval.model_validate(content)
+    return ApprovalAnswer(approved=form.approve, reason=form.reason)
+
+
+def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitable[ApprovalAnswer]]:
+    """How this client is asked: inside the result on the stateless era, by a request before it."""
+
+    async def by_result(request: ApprovalRequest) -> ApprovalAnswer:
+        answer = (context.input_responses or {}).get(request.key)
+        if isinstance(answer, ElicitResult):
+            return _answer(answer.action, answer.content)
+        raise InputNeeded(request)
+
+    async def by_request(request: ApprovalRequest) -> ApprovalAnswer:
+        capabilities = context.client_capabilities
+        if capabilities is None or capabilities.elicitation is None:
+            raise ApprovalUnavailable(
+                "a person has to approve this and your client cannot ask one",
+                hint="connect with a client that supports elicitation",
+            )
+        with anyio.move_on_after(APPROVAL_SECONDS):
+            result = await context.elicit(request.message, Approval)
+            return _answer(result.action, result.data.model_dump() if result.action == "accept" else None)
+        return ApprovalAnswer(approved=False, reason=f"no answer within {APPROVAL_SECONDS:.0f} s")
+
+    return by_result if context.protocol_version == STATELESS_ERA else by_request
+
+
+def _question(needed: InputNeeded) -> InputRequiredResult:
+    parameters = ElicitRequestFormParams(
+        message=needed.request.message, requested_schema=Approval.model_json_schema()
+    )
+    return InputRequiredResult(
+        request_state=needed.request.resume_token,
+        input_requests={needed.request.key: ElicitRequest(params=parameters)},
+    )
+
+
+def _parameter(name: str, declared: FieldInfo) -> inspect.Parameter:
+    default = inspect.Parameter.empty
+    if declared.default is not PydanticUndefined or declared.default_factory is not None:
+        default = declared.get_default(call_default_factory=True, validated_data={})
+    annotation = Annotated[declared.rebuild_annotation(), Field(description=declared.description)]  # type: ignore[valid-type]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _tool_function(platform: Platform, declared: Operation, principal: Callable[[], Principal]) -> Callable[..., Any]:
+    """A function whose signature is the operation's input model, as the SDK wants it."""
+
+    async def tool(ctx: Context[Any, Any], **arguments: Any) -> CallToolResult | InputRequiredResult:
+        async def progress(done: float, total: float | None, message: str) -> None:
+            await ctx.report_progress(done, total, message)
+
+        try:
+            result = await invoke(
+                platform,
+                declared.name,
+                arguments,
+                principal=principal(),
+                progress=progress,
+                approve=_approver(ctx),
+                resume_token=ctx.request_state,
+            )
+        except InputNeeded as needed:
+            return _question(needed)
+        except IndustriverseError as error:
+            raise ToolError(str(error)) from error
+        return CallToolResult(
+            content=[TextContent(type="text", text=str(result))],
+            structured_content=result.model_dump(mode="json"),
+        )
+
+    parameters = [_parameter(name, field) for name, field in declared.input_model.model_fields.items()]
+    context_parameter = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
+    returns: Any = Annotated[CallToolResult, declared.output_model]
+    if declared.asks:
+        returns = returns | InputRequiredResult
+    tool.__signature__ = inspect.Signature([context_parameter, *parameters], return_annotation=returns)  # type: ignore[attr-defined]
+    tool.__annotations__ = {"ctx": Context, "return": returns} | {p.name: p.annotation for p in parameters}
+    tool.__name__ = declared.name
+    return tool
+
+
+def add_operations(
+    server: MCPServer[Any],
+    platform: Platform,
+    operations: Iterable[Operation],
+    *,
+    principal: Callable[[], Principal],
+) -> None:
+    """Register operations as tools.
+
+    Args:
+        server: The server to extend.
+        platform: Stores and services that the operations use.
+        operations: The surface to show.
+        principal: Returns the caller of the request being served.
+    """
+    for declared in operations:
+        server.add_tool(
+            _tool_function(platform, declared, principal),
+            name=declared.name,
+            title=declared.title,
+            description=declared.summary,
+            annotations=ToolAnnotations(
+                read_only_hint=declared.read_only,
+                destructive_hint=declared.destructive,
+                idempotent_hint=declared.idempotent,
+                open_world_hint=False,
+            ),
+        )

@@ -1,0 +1,122 @@
+"""Where the platform keeps its state, and the lock that makes one process its owner."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+from platformdirs import user_data_path
+
+from industriverse.operations.errors import HomeInUse, OperationError
+
+__all__ = ["Home", "default_home"]
+
+
+def default_home() -> Path:
+    """``INDUSTRIVERSE_HOME`` where it is set, else the platform's folder for user data."""
+    configured = os.environ.get("INDUSTRIVERSE_HOME")
+    return Path(configured).expanduser() if configured else user_data_path("industriverse", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    folder: Path
+
+    @property
+    def atlas(self) -> Path:
+        return self.folder / "atlas"
+
+    @property
+    def objects(self) -> Path:
+        return self.folder / "objects"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints.sqlite"
+
+    @property
+    def plants(self) -> Path:
+        return self.folder / "plants.sqlite"
+
+    @property
+    def shield(self) -> Path:
+        return self.folder / "shield.sqlite"
+
+    @property
+    def streams(self) -> Path:
+        return self.folder / "streams"
+
+    @property
+    def certificates(self) -> Path:
+        return self.folder / "certificates"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.folder / "keys" / "signing-key.pem"
+
+    @property
+    def public_key(self) -> Path:
+        return self.folder / "keys" / "public-key.pem"
+
+    @property
+    def secret(self) -> Path:
+        return self.folder / "keys" / "server-secret"
+
+
+class Home:
+    """The folder of one platform, owned by this process while the object is open.
+
+    Args:
+        folder: Created with mode 0700 if missing.
+
+    Raises:
+        HomeInUse: If another process owns the folder.
+        OperationError: If the folder cannot be created or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = _Paths(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = FileLock(folder / "owner.lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise HomeInUse(
+                f"another process owns {folder}",
+                hint="use its server, stop it, or set INDUSTRIVERSE_HOME to another folder",
+            ) from None
+        except OSError as error:
+            raise OperationError(
+                f"cannot use {folder} ({error.strerror})", hint="set INDUSTRIVERSE_HOME to a folder you can write"
+            ) from None
+
+    def secret(self) -> bytes:
+        """The 32 secret bytes of this installation, created with mode 0600 on first use."""
+        path = self.paths.secret
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = path.with_suffix(".draft")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(os.urandom(32))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        return path.read_bytes()
+
+    def close(self) -> None:
+        """Give the folder up."""
+        self._lock.release()
+
+    def __enter__(self) -> "Home":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

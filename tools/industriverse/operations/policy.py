@@ -1,0 +1,111 @@
+"""The layer under every face: who may call what, with which arguments, and what came of it."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+from pydantic import BaseModel, ValidationError
+
+from industriverse.operations.context import (
+    ApprovalAnswer,
+    ApprovalRequest,
+    InputNeeded,
+    OperationContext,
+    Principal,
+)
+from industriverse.operations.errors import InvalidArguments, NotAllowed
+from industriverse.operations.platform import Platform
+from industriverse.operations.registry import Operation, registry
+from industriverse.physics import IndustriverseError
+
+__all__ = ["describe_invalid_arguments", "invoke"]
+
+logger = logging.getLogger(__name__)
+
+_CALLS = Counter("industriverse_operation_calls", "Calls of operations", ["operation", "outcome"])
+_SECONDS = Histogram("industriverse_operation_seconds", "Wall time of operations", ["operation"])
+
+_SHOWN_CHARACTERS = 60
+
+
+def describe_invalid_arguments(error: ValidationError) -> str:
+    """One clause that names the first wrong field, what it got and what it needs."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "arguments"
+    got = repr(first["input"])
+    shown = got if len(got) <= _SHOWN_CHARACTERS else got[:_SHOWN_CHARACTERS] + "…"
+    return f"{field}: {first['msg']} (got {shown})"
+
+
+def _validated(declared: Operation, arguments: Mapping[str, Any] | BaseModel) -> BaseModel:
+    if isinstance(arguments, declared.input_model):
+        return arguments
+    try:
+        return declared.input_model.model_validate(arguments)
+    except ValidationError as error:
+        raise InvalidArguments(
+            describe_invalid_arguments(error), hint=f"see the input schema of {declared.name}"
+        ) from None
+
+
+async def invoke(
+    platform: Platform,
+    name: str,
+    arguments: Mapping[str, Any] | BaseModel,
+    *,
+    principal: Principal,
+    progress: Callable[[float, float | None, str], Awaitable[None]] | None = None,
+    approve: Callable[[ApprovalRequest], Awaitable[ApprovalAnswer]] | None = None,
+    resume_token: str | None = None,
+) -> BaseModel:
+    """Call an operation on behalf of a principal.
+
+    Args:
+        platform: Stores and services.
+        name: Name of the operation.
+        arguments: Input, validated here if it is not the operation's input model already.
+        principal: The caller.
+        progress: Where progress goes; nowhere if not given.
+        approve: How a person is asked; the operation fails with a hint if it must ask and cannot.
+        resume_token: Token of the question that interrupted this call before.
+
+    Raises:
+        UnknownOperation: If there is no such operation.
+        NotAllowed: If the principal lacks the scope or the platform is read-only.
+        InvalidArguments: If the arguments do not fit the input model.
+        InputNeeded: If the channel asks by returning and the answer is not there yet.
+        IndustriverseError: Whatever the operation itself raises on purpose.
+    """
+    declared = registry[name]
+    if not principal.holds(declared.scope):
+        raise NotAllowed(
+            f"{principal.name} lacks the scope {declared.scope!r} that {name} needs",
+            hint="ask an administrator for the scope",
+        )
+    if platform.read_only and not declared.read_only:
+        raise NotAllowed(f"{name} changes state and this platform is read-only", hint="restart without --read-only")
+    request = _validated(declared, arguments)
+    optional: dict[str, Any] = {}
+    if progress is not None:
+        optional["progress"] = progress
+    if approve is not None:
+        optional["approve"] = approve
+    context = OperationContext(platform=platform, principal=principal, resume_token=resume_token, **optional)
+    started = time.perf_counter()
+    outcome = "crashed"
+    try:
+        result = await declared.function(request, context)
+        outcome = "done"
+    except InputNeeded:
+        outcome = "asked"
+        raise
+    except IndustriverseError:
+        outcome = "refused"
+        raise
+    finally:
+        _CALLS.labels(name, outcome).inc()
+        _SECONDS.labels(name).observe(time.perf_counter() - started)
+        logger.info("operation %s by %s: %s", name, principal.name, outcome)
+    return result
