@@ -51,8 +51,7 @@ def create_mcp_server(platform: Platform, *, toolsets: frozenset[str] | None = N
         log_level="WARNING",
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
     )
-    operations = [declared for declared in registry.select(toolsets=toolsets, read_only=platform.read_only)
-                  if platform.offers(declared.name)]
+    operations = registry.select(toolsets=toolsets, read_only=platform.read_only)
     add_operations(server, platform, operations, principal=_local_operator)
     add_resources(server, platform, principal=_local_operator)
     return server
@@ -81,8 +80,7 @@ def create_web_application(platform: Platform, *, toolsets: frozenset[str] | Non
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
     add_problem_handlers(app)
     surface = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    offered = [declared for declared in surface if platform.offers(declared.name)]
-    app.include_router(operation_router(platform, offered, principal=_local_operator))
+    app.include_router(operation_router(platform, surface, principal=_local_operator))
 
     @app.get("/healthz", tags=["operations"])
     async def healthz() -> dict[str, str]:

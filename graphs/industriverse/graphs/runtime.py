@@ -1,0 +1,114 @@
+"""Run the graphs durably: one SQLite file of checkpoints, tools reached through an in-process MCP client."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+from mcp import Client
+from mcp.server import MCPServer
+
+from industriverse.graphs.errors import GraphError, ToolCallFailed
+from industriverse.graphs.response import build_response_graph
+from industriverse.graphs.state import Mode, ResponseContext
+from industriverse.operations.agents import Progress, ResponseRun
+
+__all__ = ["ResponseRunner"]
+
+class ResponseRunner:
+    """Starts, resumes and reads runs of the threat-response graph.
+
+    Args:
+        checkpoints: SQLite file of the checkpoints; survives the process.
+        open_server: Makes the MCP server whose tools the nodes call.
+    """
+
+    def __init__(self, checkpoints: Path, open_server: Callable[[], MCPServer[Any]]) -> None:
+        self._checkpoints = checkpoints
+        self._open_server = open_server
+
+    async def start(self, thread_id: str, incident_id: str, mode: Mode, progress: Progress) -> ResponseRun:
+        """Begin a run, or return the state of the one that has this thread id."""
+        known = await self.read(thread_id)
+        if known is not None:
+            return known
+        return await self._advance(thread_id, {"incident_id": incident_id, "mode": mode}, progress)
+
+    async def answer(self, thread_id: str, approved: bool, reason: str, progress: Progress) -> ResponseRun:
+        """Give a waiting run the person's answer and go on."""
+        await self._existing(thread_id)
+        return await self._advance(thread_id, Command(resume={"approved": approved, "reason": reason}), progress)
+
+    async def proceed(self, thread_id: str, progress: Progress) -> ResponseRun:
+        """Go on from the last checkpoint of a run that was cut off."""
+        run = await self._existing(thread_id)
+        if run.waiting_for is not None or run.next_node is None:
+            return run
+        return await self._advance(thread_id, None, progress)
+
+    async def read(self, thread_id: str) -> ResponseRun | None:
+        """The run as of its last checkpoint, None if there is none."""
+        async with self._saver() as saver:
+            snapshot = await build_response_graph(saver).aget_state(_config(thread_id))
+        if not snapshot.values:
+            return None
+        waiting = [interrupt.value for interrupt in snapshot.interrupts]
+        return ResponseRun(
+            thread_id=thread_id,
+            next_node=snapshot.next[0] if snapshot.next else None,
+            waiting_for=waiting[0]["question"] if waiting else None,
+            plan_id=snapshot.values.get("plan_id", ""),
+            state=dict(snapshot.values),
+        )
+
+    async def threads(self) -> list[str]:
+        """Thread ids, newest first."""
+        seen: dict[str, None] = {}
+        async with self._saver() as saver:
+            async for checkpoint in saver.alist(None):
+                seen.setdefault(checkpoint.config["configurable"]["thread_id"])
+        return list(seen)
+
+    async def _existing(self, thread_id: str) -> ResponseRun:
+        run = await self.read(thread_id)
+        if run is None:
+            raise GraphError(f"no run {thread_id[:80]!r}", hint="call agent_state without a thread_id to list runs")
+        return run
+
+    async def _advance(self, thread_id: str, step: Any, progress: Progress) -> ResponseRun:
+        async with self._saver() as saver, Client(self._open_server()) as client:
+
+            async def call_tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+                result = await client.call_tool(name, arguments)
+                if result.is_error:
+                    text = " ".join(getattr(block, "text", "") for block in result.content)
+                    raise ToolCallFailed(text.removeprefix(f"Error executing tool {name}: "))
+                return dict(result.structured_content or {})
+
+            graph = build_response_graph(saver)
+            done = 0.0
+            async for kind, chunk in graph.astream(
+                step,
+                _config(thread_id),
+                context=ResponseContext(call_tool=call_tool),
+                stream_mode=["updates", "custom"],
+                durability="sync",
+            ):
+                if kind == "custom":
+                    done += 1.0
+                    await progress(done, None, chunk["message"])
+        run = await self.read(thread_id)
+        assert run is not None
+        return run
+
+    @asynccontextmanager
+    async def _saver(self) -> AsyncIterator[AsyncSqliteSaver]:
+        async with AsyncSqliteSaver.from_conn_string(str(self._checkpoints)) as saver:
+            yield saver
+
+
+def _config(thread_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id}}
