@@ -101,14 +101,14 @@ def test_innovations_of_two_lags_are_what_the_model_left_unexplained() -> None:
 
 
 def test_a_singular_covariance_is_refused_with_the_way_out() -> None:
-    with pytest.raises(CovarianceError, match="not positive definite.*ridge"):
+    with pytest.raises(CovarianceError, match=r"not positive definite.*ridge"):
         gaussian_energy([0.0, 0.0], [0.0, 0.0], [[1.0, 1.0], [1.0, 1.0]])
     with pytest.raises(CovarianceError, match="not positive definite"):
         principal_energy_split([0.0, 0.0], [0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]], rank=1)
 
 
 def test_a_constant_channel_is_named_by_its_index() -> None:
-    with pytest.raises(CovarianceError, match="variance 0 at index 1.*constant"):
+    with pytest.raises(CovarianceError, match=r"variance 0 at index 1.*constant"):
         gaussian_energy([0.0, 0.0], [0.0, 0.0], [[1.0, 0.0], [0.0, 0.0]])
 
 

@@ -38,7 +38,7 @@ def test_a_singular_covariance_has_no_entropy() -> None:
 
 
 def test_miller_madow_known_answer() -> None:
-    # Counts 4, 3, 2, 1: H = -(.4 ln .4 + .3 ln .3 + .2 ln .2 + .1 ln .1) = 1.2798542 and K - 1 over 2N = 3/20.
+    # H = -(.4 ln .4 + .3 ln .3 + .2 ln .2 + .1 ln .1) = 1.2798542, and (K - 1) / 2N = 3/20.
     assert shannon_entropy([4, 3, 2, 1]) == pytest.approx(1.2798542, abs=1e-7)
     assert shannon_entropy_miller_madow([4, 3, 2, 1]) == pytest.approx(1.4298542, abs=1e-7)
 

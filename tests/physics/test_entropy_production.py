@@ -128,7 +128,7 @@ def test_only_the_discrete_time_bound_holds_for_a_walk_on_a_ring(slip: float) ->
     sigma = mean * np.log((1 - slip) / slip)
     assert thermodynamic_uncertainty_bound([mean], [[variance]]) <= sigma
     continuous = thermodynamic_uncertainty_bound([mean], [[variance]], continuous_time=True)
-    assert (continuous > sigma) == (slip < 0.4)
+    assert continuous > sigma
 
 
 def test_currents_of_data_approach_the_exact_ones() -> None:
@@ -184,7 +184,7 @@ def test_an_estimate_survives_a_constant_channel_and_float32_values() -> None:
 
 
 def test_an_unstable_process_has_no_entropy_production() -> None:
-    with pytest.raises(InstabilityError, match="modulus 1.1"):
+    with pytest.raises(InstabilityError, match=r"modulus 1.1"):
         var1_entropy_production(np.diag([1.1, 0.5]), np.eye(2))
     assert spectral_radius(np.diag([1.1, 0.5])) == pytest.approx(1.1)
 

@@ -41,7 +41,7 @@ def test_blocks_continue_each_other_exactly() -> None:
 
 
 def test_temperatures_of_impossible_input_are_refused() -> None:
-    with pytest.raises(SampleError, match="index 1.*constant"):
+    with pytest.raises(SampleError, match=r"index 1.*constant"):
         channel_temperature(np.zeros((3, 2)), [1.0, 0.0], scale_samples=4)
     with pytest.raises(SampleError, match="infinite"):
         channel_temperature([[np.inf]], [1.0], scale_samples=4)
