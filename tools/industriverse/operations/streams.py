@@ -1,0 +1,221 @@
+"""Streams that are watched: raw samples on disk, a reference once learned, a live detector in memory.
+
+A process that starts again reads the samples after the reference anew; scoring is deterministic, so it comes
+to the same readings and the same tickets.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from industriverse.eil.proof.reference import EquilibriumReference
+from industriverse.eil.reference import Reference
+from industriverse.eil.watch import Watcher, WatchSummary
+from industriverse.operations.errors import NotFound, OperationError
+from industriverse.operations.telemetry import TelemetryStore
+from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
+
+__all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
+
+PROOF_WINDOW_S = 86_400.0
+"""A proof looks at a whole day where the clean data allow it, so that a daily cycle is no disturbance."""
+
+SHORTEST_PROOF_WINDOW = 64
+"""Samples; below this the spectrum of a window says little."""
+
+WINDOWS_NEEDED = 8
+"""Windows that the clean rows must hold for a proof reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of sending samples to a stream."""
+
+    new_samples: int
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned from clean samples.
+
+    Attributes:
+        reference: The detector's model.
+        equilibrium: The proof's model, None if the clean rows are too few for one.
+        no_proof_because: Why there is none, empty otherwise.
+        relearned: False if this very reference was there already.
+    """
+
+    reference: Reference
+    equilibrium: EquilibriumReference | None
+    no_proof_because: str
+    relearned: bool
+
+
+class LiveStream:
+    """A detector that follows one stream, and the readings that it gave since the reference."""
+
+    def __init__(self, stream: str, reference: Reference) -> None:
+        from industriverse.eil.detector import Detector
+
+        self.reference = reference
+        self._watcher = Watcher(Detector.from_reference(reference), stream)
+        self._blocks: list[ThermoReadings] = []
+
+    def feed(self, frame: Frame) -> list[Ticket]:
+        """Score the next samples."""
+        if not len(frame):
+            return []
+        readings, tickets = self._watcher.feed(frame)
+        self._blocks.append(readings)
+        return tickets
+
+    @property
+    def readings(self) -> ThermoReadings | None:
+        """All readings since the reference, None if there is none yet."""
+        if len(self._blocks) > 1:
+            self._blocks = [ThermoReadings.concatenate(self._blocks)]
+        return self._blocks[0] if self._blocks else None
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the last sample scored, or of the last clean one."""
+        readings = self.readings
+        return self.reference.clean_stop_ns if readings is None else int(readings.timestamps_ns[-1])
+
+    def summary(self) -> WatchSummary:
+        """Promised and realised ticket rates."""
+        return self._watcher.summary()
+
+
+class Streams:
+    """The streams of one installation.
+
+    Args:
+        store: Raw samples.
+        folder: Where references are kept, one folder a stream.
+    """
+
+    def __init__(self, store: TelemetryStore, folder: Path) -> None:
+        self.store = store
+        self._folder = folder
+        self._live: dict[str, LiveStream] = {}
+
+    def ingest(self, stream: str, frame: Frame) -> Ingested:
+        """Keep samples and score them; samples that are there already change nothing."""
+        live = self.live(stream) if stream in self.store.names() else None
+        added = self.store.append(stream, frame)
+        if live is None:
+            return Ingested(added, ())
+        fresh = int(np.searchsorted(frame.timestamps_ns, live.last_ns, side="right"))
+        return Ingested(added, tuple(live.feed(frame.rows(fresh))))
+
+    def learn(self, stream: str, clean_rows: int | None, budget_per_day: float) -> Learned:
+        """Fit the references on the first rows of a stream.
+
+        Args:
+            stream: Name of the stream.
+            clean_rows: How many of its first rows are clean; None for all stored rows.
+            budget_per_day: False tickets accepted per day.
+
+        Raises:
+            NotFound: If there is no such stream.
+            OperationError: If there are fewer rows than asked for.
+        """
+        from industriverse.eil.detector import Detector
+
+        stored = self.store.count(stream) if stream in self.store.names() else len(self.store.frame(stream))
+        rows = stored if clean_rows is None else clean_rows
+        if rows > stored:
+            raise OperationError(
+                f"stream {stream!r} holds {stored} samples, not {rows}", hint="send more samples or ask for fewer"
+            )
+        clean = self.store.frame(stream).rows(0, rows)
+        known = self._reference(stream)
+        if known is not None and self._is_same(known, clean, budget_per_day):
+            return Learned(known, self.equilibrium(stream), self._no_proof(stream), relearned=False)
+        reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
+        equilibrium, refusal = self._fit_equilibrium(clean)
+        folder = self._stream_folder(stream)
+        folder.mkdir(parents=True, exist_ok=True)
+        if equilibrium is not None:
+            equilibrium.save(folder / "equilibrium.npz")
+        else:
+            (folder / "equilibrium.npz").unlink(missing_ok=True)
+        (folder / "no-proof.txt").write_text(refusal)
+        reference.save(folder / "reference.npz")
+        self._live.pop(stream, None)
+        return Learned(reference, equilibrium, refusal, relearned=True)
+
+    def live(self, stream: str) -> LiveStream | None:
+        """The live detector of a stream, None if nothing was learned yet.
+
+        Raises:
+            NotFound: If there is no such stream.
+        """
+        self.store.channels(stream)
+        if stream not in self._live:
+            reference = self._reference(stream)
+            if reference is None:
+                return None
+            live = LiveStream(stream, reference)
+            live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
+            self._live[stream] = live
+        return self._live[stream]
+
+    def watched(self, stream: str) -> LiveStream:
+        """The live detector of a stream that has a reference.
+
+        Raises:
+            NotFound: If there is no such stream or nothing was learned from it.
+        """
+        live = self.live(stream)
+        if live is None:
+            raise NotFound(f"stream {stream!r} has no reference yet", hint="call signal_compile on clean samples")
+        return live
+
+    def equilibrium(self, stream: str) -> EquilibriumReference | None:
+        """The proof's model of a stream, None if there is none."""
+        path = self._stream_folder(stream) / "equilibrium.npz"
+        return EquilibriumReference.load(path) if path.exists() else None
+
+    def _reference(self, stream: str) -> Reference | None:
+        path = self._stream_folder(stream) / "reference.npz"
+        return Reference.load(path) if path.exists() else None
+
+    def _no_proof(self, stream: str) -> str:
+        path = self._stream_folder(stream) / "no-proof.txt"
+        return path.read_text() if path.exists() else ""
+
+    def _stream_folder(self, stream: str) -> Path:
+        # Names come from callers; hex keeps them from meaning anything to the file system.
+        return self._folder / stream.encode().hex()
+
+    @staticmethod
+    def _is_same(known: Reference, clean: Frame, budget_per_day: float) -> bool:
+        return (
+            known.clean_rows == len(clean)
+            and known.clean_start_ns == int(clean.timestamps_ns[0])
+            and known.clean_stop_ns == int(clean.timestamps_ns[-1])
+            and known.calibration.budget_per_day == budget_per_day
+        )
+
+    @staticmethod
+    def _fit_equilibrium(clean: Frame) -> tuple[EquilibriumReference | None, str]:
+        from industriverse.eil.proof.errors import ProofError
+
+        day = round(PROOF_WINDOW_S / clean.interval_s)
+        window = min(day, len(clean) // WINDOWS_NEEDED)
+        if window < SHORTEST_PROOF_WINDOW:
+            needed = SHORTEST_PROOF_WINDOW * WINDOWS_NEEDED
+            return None, f"{len(clean)} clean samples are too few to prove anything; {needed} are needed"
+        try:
+            return EquilibriumReference.fit(clean, window=window), ""
+        except ProofError as error:
+            return None, str(error)
+
+
+def hours_since(start_ns: int, timestamp_ns: int) -> float:
+    """Hours between two times in nanoseconds."""
+    return (timestamp_ns - start_ns) / (3600 * NANOSECONDS_PER_SECOND)
