@@ -1,0 +1,96 @@
+"""The intruder: a spoofed tank level and a remote pump override, unknown to the plant's operator."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from industriverse.simulation.errors import SimulationError
+
+__all__ = ["AttackSpec", "Intruder", "SpoofMode"]
+
+SpoofMode = Literal["freeze", "offset", "value", "replay", "none"]
+_MODES = get_args(SpoofMode)
+
+
+@dataclass(frozen=True, slots=True)
+class AttackSpec:
+    """What the intruder does, fixed before the run.
+
+    Attributes:
+        start_step: First step at which it acts.
+        stop_step: First step at which it no longer acts; None for never.
+        spoof: How the level of tank 1 is falsified on its way to the controller and to telemetry: ``freeze``
+            repeats the last genuine reading, ``offset`` adds ``spoof_m``, ``value`` reports ``spoof_m``,
+            ``replay`` plays back the readings of a day before, ``none`` leaves it.
+        spoof_m: Offset or value, m.
+        override: State forced on pump 335 over the controller's network link, ``"none"`` for no override.
+    """
+
+    start_step: int
+    stop_step: int | None = None
+    spoof: SpoofMode = "freeze"
+    spoof_m: float = 0.0
+    override: Literal["closed", "open", "none"] = "closed"
+
+    def __post_init__(self) -> None:
+        if self.start_step < 0 or (self.stop_step is not None and self.stop_step <= self.start_step):
+            raise SimulationError(
+                f"an attack from step {self.start_step} to {self.stop_step} is empty or begins before 0",
+                hint="give 0 <= start_step < stop_step",
+            )
+        if self.spoof not in _MODES or self.override not in ("closed", "open", "none"):
+            raise SimulationError(
+                f"unknown spoof {self.spoof!r} or override {self.override!r}",
+                hint=f"spoof is one of {', '.join(_MODES)}; override is closed, open or none",
+            )
+
+    def acts(self, step: int) -> bool:
+        """Whether the intruder acts at a step."""
+        return self.start_step <= step and (self.stop_step is None or step < self.stop_step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the journal."""
+        return asdict(self)
+
+
+class Intruder:
+    """An attack at work on one plant.
+
+    Args:
+        spec: What it does; None for no attack.
+        steps_per_day: How far back ``replay`` reaches.
+    """
+
+    def __init__(self, spec: AttackSpec | None, *, steps_per_day: int) -> None:
+        self._spec = spec
+        self._genuine: deque[float] = deque(maxlen=steps_per_day)
+        self._frozen: float | None = None
+        self.stuck: Mapping[str, bool] = {}
+
+    def level(self, step: int, measured_m: float) -> float:
+        """The level of tank 1 that controller and telemetry get, m."""
+        spec = self._spec
+        if spec is None or not spec.acts(step):
+            self._genuine.append(measured_m)
+            return measured_m
+        if spec.spoof == "offset":
+            return measured_m + spec.spoof_m
+        if spec.spoof == "value":
+            return spec.spoof_m
+        if spec.spoof == "freeze":
+            if self._frozen is None:
+                self._frozen = self._genuine[-1] if self._genuine else measured_m
+            return self._frozen
+        if spec.spoof == "replay" and self._genuine:
+            # Rotating the recorded day replays it over and over.
+            self._genuine.rotate(-1)
+            return self._genuine[-1]
+        return measured_m
+
+    def override(self, step: int) -> bool | None:
+        """State forced on pump 335 over the network: True runs it, False stops it, None leaves it."""
+        spec = self._spec
+        if spec is None or not spec.acts(step) or spec.override == "none":
+            return None
+        return spec.override == "open"
