@@ -20,8 +20,8 @@ class CommandBoard:
         self._known: dict[str, Command] = {}
         self._reverted: set[str] = set()
 
-    def check(self, command: Command) -> None:
-        """Refuse a command that could not be applied.
+    def check(self, command: Command) -> bool:
+        """Refuse a command that could not be applied; returns whether it would be new.
 
         Raises:
             CommandError: If the id is empty or means another command, if verb or target is unknown, or if
@@ -39,17 +39,17 @@ class CommandBoard:
             choices = ", ".join(f"{verb} {target}" for verb, target in self._specs)
             raise CommandError(f"cannot {command.verb} {command.target}", hint=f"choose from {choices}")
         _check_value(command, spec)
+        return known is None
 
     def apply(self, command: Command) -> bool:
         """Put a command on the board; returns whether it is new."""
-        self.check(command)
-        if command.id in self._known:
-            return False
-        self._known[command.id] = command
-        return True
+        new = self.check(command)
+        if new:
+            self._known[command.id] = command
+        return new
 
-    def check_revert(self, command_id: str) -> None:
-        """Refuse to revert what is unknown or irreversible.
+    def check_revert(self, command_id: str) -> bool:
+        """Refuse to revert what is unknown or irreversible; returns whether it still holds.
 
         Raises:
             CommandError: If no such command was applied or it cannot be undone from here.
@@ -63,14 +63,13 @@ class CommandBoard:
             raise CommandError(
                 f"{command.verb} {command.target} cannot be reverted from here", hint=spec.reversal
             )
+        return command_id not in self._reverted
 
     def revert(self, command_id: str) -> bool:
         """Take a command off the board; returns whether it was still on it."""
-        self.check_revert(command_id)
-        if command_id in self._reverted:
-            return False
+        holds = self.check_revert(command_id)
         self._reverted.add(command_id)
-        return True
+        return holds
 
     def active(self) -> tuple[Command, ...]:
         """Applied and not reverted, oldest first."""

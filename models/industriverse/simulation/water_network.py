@@ -126,13 +126,13 @@ class WaterNetworkPlant:
         """Commands applied and not reverted, oldest first."""
         return self._board.active()
 
-    def check(self, command: Command) -> None:
-        """Raise CommandError if ``apply`` would."""
-        self._board.check(command)
+    def check(self, command: Command) -> bool:
+        """Raise CommandError if ``apply`` would; returns whether it would change anything."""
+        return self._board.check(command)
 
-    def check_revert(self, command_id: str) -> None:
-        """Raise CommandError if ``revert`` would."""
-        self._board.check_revert(command_id)
+    def check_revert(self, command_id: str) -> bool:
+        """Raise CommandError if ``revert`` would; returns whether it would change anything."""
+        return self._board.check_revert(command_id)
 
     def apply(self, command: Command) -> None:
         """Carry a command out from the next sample on; a known id changes nothing.
