@@ -84,6 +84,19 @@ class LiveStream:
         readings = self.readings
         return self.reference.clean_stop_ns if readings is None else int(readings.timestamps_ns[-1])
 
+    def expected_work_kt(self, predicted: Frame) -> float:
+        """Mean work part of the free-energy excess that predicted samples would show, kT.
+
+        Args:
+            predicted: Samples that would follow the last one scored; the stream's own state is not changed.
+        """
+        detector = self._watcher.detector
+        before = detector.snapshot()
+        try:
+            return float(detector.score(predicted).work.mean())
+        finally:
+            detector.restore(before)
+
     def summary(self) -> WatchSummary:
         """Promised and realised ticket rates."""
         return self._watcher.summary()

@@ -1,0 +1,44 @@
+"""Tickets become incidents, and both are kept."""
+
+from collections.abc import Sequence
+
+from industriverse.operations.errors import NotFound
+from industriverse.operations.recording import record_disturbance
+from industriverse.operations.services import Services
+from industriverse.shield.incidents import fuse_tickets
+from industriverse.signals import Incident, Ticket
+
+__all__ = ["incident_of", "keep_tickets", "tickets_of"]
+
+
+def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> list[str]:
+    """Store new tickets, fuse them with the earlier ones and record the disturbance; returns the new ids.
+
+    Everything is keyed by content, so a repeated call after a crash changes nothing.
+    """
+    new = [ticket.id for ticket in tickets if services.shield.add_ticket(ticket)]
+    if tickets:
+        closed = {incident.id: incident for incident in services.shield.incidents() if incident.closed_ns}
+        for incident in fuse_tickets(services.shield.tickets(stream=stream)):
+            if incident.id not in closed:
+                services.shield.put_incident(incident)
+                record_disturbance(services, incident)
+    return new
+
+
+def incident_of(services: Services, incident_id: str) -> Incident:
+    """An incident by its id.
+
+    Raises:
+        NotFound: If there is none.
+    """
+    for incident in services.shield.incidents():
+        if incident.id == incident_id:
+            return incident
+    raise NotFound(f"no incident {incident_id[:80]!r}", hint="list incidents with shield_threats")
+
+
+def tickets_of(services: Services, incident: Incident) -> tuple[Ticket, ...]:
+    """Tickets of an incident, oldest first."""
+    wanted = set(incident.tickets)
+    return tuple(ticket for ticket in services.shield.tickets(stream=incident.stream) if ticket.id in wanted)
