@@ -178,7 +178,9 @@ def test_an_estimate_survives_a_constant_channel_and_float32_values() -> None:
     path = simulate_var1(rotation(0.4, 0.9), np.eye(2), 5000, rng)
     expected = entropy_production_from_currents(path).plug_in
     padded = np.column_stack([path, np.full(len(path), 7.0)])
-    assert entropy_production_from_currents(padded, modes=2).plug_in == pytest.approx(expected, rel=1e-6)
+    estimate = entropy_production_from_currents(padded)
+    assert estimate.modes == 2
+    assert estimate.plug_in == pytest.approx(expected, rel=1e-6)
     single = entropy_production_from_currents(path.astype(np.float32))
     assert single.plug_in == pytest.approx(expected, rel=1e-4)
 
@@ -199,6 +201,8 @@ def test_estimates_from_too_little_are_refused() -> None:
         entropy_production_from_currents(np.zeros((5, 2)))
     with pytest.raises(SampleError, match="constant"):
         entropy_production_from_currents(np.zeros((50, 2)))
+    with pytest.raises(SampleError, match="fewer than two directions"):
+        entropy_production_from_currents(np.column_stack([np.arange(50.0) % 7] * 2))
     with pytest.raises(ShapeError, match="2 modes or more"):
         entropy_production_from_currents(np.zeros((50, 1)))
     with pytest.raises(SampleError, match="NaN"):

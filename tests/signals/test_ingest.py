@@ -64,6 +64,8 @@ def test_the_same_rows_read_the_same_from_csv_parquet_and_json_lines(tmp_path: P
         ("time", ("2020-01-01 00:00", "2020-01-01 00:01"), 60),
         ("Timestamp", ("2020-01-01T02:00:00+02:00", "2020-01-01T02:00:01.5+02:00"), 1.5),
         ("DATE", ("2020-01-01", "2020-01-02"), 86_400),
+        ("date", ("20200101", "20200102"), 86_400),
+        ("date_time", ("1/1/2020 12:00 AM", "1/1/2020 1:30 PM"), 48_600),
         ("date_time", ("01/01/20 00", "01/01/20 01"), 3600),
         ("datetime", ("01/01/2020 00:00:00", "01/01/2020 00:00:10"), 10),
         ("@timestamp", ("2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00.250Z"), 0.25),
@@ -130,7 +132,7 @@ def test_missing_values_are_nan_and_an_empty_channel_stays(tmp_path: Path) -> No
     np.testing.assert_array_equal(
         result.frame.values, [[np.nan, np.nan, 5], [np.nan, np.nan, np.nan], [1.5, np.nan, 7]]
     )
-    assert any("without any value: y" in note for note in result.notes)
+    assert any("without any value: 'y'" in note for note in result.notes)
 
 
 def test_infinite_values_are_missing_and_counted(tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def test_booleans_are_zero_and_one(tmp_path: Path) -> None:
 def test_constant_channels_stay_and_are_noted(tmp_path: Path) -> None:
     result = read_frame(csv(tmp_path, "time,x,y\n1,7,1\n2,7,2\n"))
     assert result.frame.names == ("x", "y")
-    assert "1 channel(s) are constant: x" in result.notes
+    assert "1 channel(s) are constant: 'x'" in result.notes
 
 
 def test_irregular_sampling_is_accepted_and_described(tmp_path: Path) -> None:
@@ -210,7 +212,7 @@ def test_chosen_channels_come_in_the_order_asked_for(tmp_path: Path) -> None:
 def test_an_unknown_column_is_an_error_that_lists_the_columns(
     tmp_path: Path, wanted: dict[str, object]
 ) -> None:
-    with pytest.raises(IngestError, match=r"'d'.*a, b"):
+    with pytest.raises(IngestError, match=r"'d'.*'a', 'b'"):
         read_frame(csv(tmp_path, "time,a,b\n1,1,2\n2,4,5\n"), **wanted)  # type: ignore[arg-type]
 
 
@@ -258,7 +260,7 @@ def test_backward_time_is_sorted_when_asked_for_and_rows_can_be_traced(tmp_path:
         (("2020-01-01", "yesterday"), r"row 2 is 'yesterday'"),
         (("2020-01-01T00:00:00Z", "2020-01-01T00:00:01"), r"row 2 .*all with a zone or all without"),
         (("2020-13-01", "2020-13-02"), r"row 1 is '2020-13-01'"),
-        (("true", "false"), "holds bool"),
+        (("true", "false"), "holds 'bool"),
         (("1e300", "2e300"), "1678 to 2262"),
         (("", ""), "0 row.s. with a time"),
     ],
@@ -278,10 +280,12 @@ def test_times_that_are_none_are_named(tmp_path: Path, texts: tuple[str, ...], m
         ("a.csv", "time,x,x\n1,2,3\n2,3,4\n", "two columns named 'x'"),
         ("a.csv", "1,2\n3,4\n5,6\n", "numbers .* instead of column names"),
         ("a.csv", "time,x\n5,1\n5,2\n", "1 row.s. with a time"),
+        ("a.csv", "time,x\n1,\x1b[2J\n", "1 data row"),
+        ("a.csv", "time,x\n1,\x1b[2J,3\n", r"got 3: 1,.x1b"),
         ("a.parquet", "no parquet", "not well-formed parquet"),
         ("a.jsonl", '{"x": 1}\n{"x": \n', "line 2 is not JSON"),
         ("a.jsonl", "[1, 2]\n[3, 4]\n", "line 1 is not an object"),
-        ("a.jsonl", '{"x": {"y": 1}}\n{"x": {"y": 2}}\n', "'x' holds struct"),
+        ("a.jsonl", '{"x": {"y": 1}}\n{"x": {"y": 2}}\n', "'x' holds 'struct"),
         ("a.txt", "time,x\n1,2\n", "suffix '.txt'.*ending in .csv"),
     ],
 )
@@ -317,7 +321,7 @@ def test_an_unreadable_file_is_named_with_the_permission_it_needs(tmp_path: Path
 def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "stream.csv"
     path.write_bytes(b"time,x\n1,\xff\xfe\n2,3\n")
-    with pytest.raises(IngestError, match="'x' holds binary"):
+    with pytest.raises(IngestError, match="'x' holds 'binary"):
         read_frame(path)
 
 
@@ -330,6 +334,25 @@ def test_the_row_index_that_pandas_leaves_is_no_channel(tmp_path: Path) -> None:
     table = pa.table({"time": [1, 2], "x": [3.0, 4.0], "__index_level_0__": [0, 1]})
     pq.write_table(table, tmp_path / "stream.parquet")
     assert read_frame(tmp_path / "stream.parquet").frame.names == ("x",)
+
+
+def test_an_unnamed_index_of_times_is_the_time_column(tmp_path: Path) -> None:
+    result = read_frame(csv(tmp_path, ",x\n2020-01-01,5\n2020-01-02,6\n"))
+    assert result.frame.timestamps_ns[0] == NEW_YEAR_2020
+    assert result.frame.names == ("x",)
+
+
+def test_the_columns_that_trailing_commas_make_are_left_out_and_noted(tmp_path: Path) -> None:
+    result = read_frame(csv(tmp_path, "time,x,,\n1,2,,\n2,3,,\n"))
+    assert result.frame.names == ("x",)
+    assert "2 unnamed column(s) are left out" in result.notes
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(IngestError, match="no regular file"):
+        read_frame(tmp_path / "pipe.csv")
 
 
 def test_channel_metadata_comes_from_units_then_sidecar_then_field(tmp_path: Path) -> None:
@@ -404,7 +427,7 @@ def test_rows_in_are_rows_kept_plus_rows_dropped(
 
 
 @given(
-    st.lists(st.integers(-(2**62), 2**62), min_size=2, max_size=20, unique=True),
+    st.lists(st.integers(-(2**61), 2**61), min_size=2, max_size=20, unique=True),
     st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

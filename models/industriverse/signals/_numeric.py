@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from industriverse.signals._tables import quoted
+from industriverse.signals._text import quoted
 from industriverse.signals.errors import IngestError
 
 __all__ = ["NUMBER_TEXT", "column_values"]
@@ -47,8 +47,8 @@ def column_values(path: Path, name: str, column: Any) -> tuple[NDArray[np.float6
         column = column.cast(pa.uint8())
     elif not _is_number(kind):
         raise IngestError(
-            f"{path} column {quoted(name)} holds {kind}, not numbers",
-            hint=f"leave it out with ignore={name!r} or name the channels to read",
+            f"{path} column {quoted(name)} holds {quoted(kind, 60)}, not numbers",
+            hint=f"leave it out with ignore={quoted(name)} or name the channels to read",
         )
     values = np.array(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
     infinite = np.isinf(values)
@@ -83,5 +83,5 @@ def _numbers_from_text(path: Path, name: str, column: Any) -> tuple[Any, str]:
         )
     raise IngestError(
         f"{path} column {quoted(name)} holds text (row {row + 1}: {value}), not numbers",
-        hint=f"leave it out with ignore={name!r} or name the channels to read",
+        hint=f"leave it out with ignore={quoted(name)} or name the channels to read",
     )

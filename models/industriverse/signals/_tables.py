@@ -9,21 +9,16 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 
+from industriverse.signals._text import quoted
 from industriverse.signals.errors import IngestError
 
-__all__ = ["SUFFIXES", "check_file", "quoted", "read_table"]
+__all__ = ["SUFFIXES", "check_file", "read_table"]
 
 SUFFIXES = (".csv", ".parquet", ".jsonl", ".ndjson")
 
 # A header line longer than this is no header.
 _HEADER_BYTES = 1 << 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-
-def quoted(text: object, limit: int = 40) -> str:
-    """Quote a value from a file for a message: untrusted text, escaped and cut short."""
-    plain = str(text)
-    return repr(plain if len(plain) <= limit else plain[: limit - 1] + "…")
 
 
 def check_file(path: Path) -> None:
@@ -38,6 +33,8 @@ def check_file(path: Path) -> None:
             hint=f"give a file ending in {', '.join(SUFFIXES)}",
         )
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise IngestError(f"{path} is no regular file", hint="copy the stream into a file first")
         with path.open("rb") as handle:
             first = handle.read(1)
     except FileNotFoundError:
@@ -76,9 +73,15 @@ def read_table(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise IngestError(
-            f"{path} is not well-formed {suffix[1:]} ({reason[:160]})", hint="repair or re-export the file"
+            f"{path} is not well-formed {suffix[1:]} ({quoted(reason, 160)})",
+            hint="repair or re-export the file",
         ) from error
     names = [name.strip().removeprefix("\ufeff") for name in table.column_names]
+    # A comma at the end of each line makes an unnamed column; an unnamed first one may be a pandas index.
+    named = [position for position, name in enumerate(names) if name or position == 0]
+    if len(named) < len(names):
+        notes += (f"{len(names) - len(named)} unnamed column(s) are left out",)
+        table, names = table.select(named), [names[position] for position in named]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise IngestError(f"{path} has two columns named {quoted(repeated)}", hint="rename one of them")
@@ -88,6 +91,8 @@ def read_table(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
 def _read_csv(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     with path.open("rb") as handle:
         header = handle.readline(_HEADER_BYTES)
+    if header.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise IngestError(f"{path} is UTF-16 text", hint="save it as UTF-8")
     delimiter = max(b",;\t", key=header.count)
     names = [cell.strip().strip('"') for cell in header.decode("utf-8", "replace").split(chr(delimiter))]
     if names and all(_NUMBER.fullmatch(name.strip()) for name in names):
@@ -137,4 +142,6 @@ def _json_error(path: Path, reason: str) -> IngestError:
                     f"{quoted(value)}",
                     hint="write missing values as null, or ignore the column",
                 )
-    return IngestError(f"{path} is not well-formed JSON lines ({reason[:160]})", hint="repair the file")
+    return IngestError(
+        f"{path} is not well-formed JSON lines ({quoted(reason, 160)})", hint="repair the file"
+    )

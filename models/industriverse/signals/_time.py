@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from industriverse.signals._numeric import NUMBER_TEXT
-from industriverse.signals._tables import quoted
+from industriverse.signals._text import quoted
 from industriverse.signals.errors import IngestError
 
 __all__ = ["MISSING_TIME", "TIME_NAMES", "find_time_column", "read_times"]
@@ -27,7 +27,7 @@ MISSING_TIME = np.iinfo(np.int64).min
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _ZONE = re.compile(r"[T ]\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$")
 _DATES = ("%d/%m/%y", "%d/%m/%Y", "%m/%d/%y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d")
-_CLOCKS = ("", " %H", " %H:%M", " %H:%M:%S")
+_CLOCKS = ("", " %H", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 def find_time_column(table: Any, wanted: str | None, path: Path) -> str | None:
@@ -91,7 +91,7 @@ def read_times(path: Path, name: str, column: Any) -> tuple[NDArray[np.int64], l
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
         return _from_epoch(path, name, column)
     raise IngestError(
-        f"{path} time column {quoted(name)} holds {kind}",
+        f"{path} time column {quoted(name)} holds {quoted(kind, 60)}",
         hint="give dates, ISO 8601 text or seconds since 1970",
     )
 
@@ -101,7 +101,7 @@ def _is_dated(kind: Any) -> bool:
 
 
 def _naive_note(name: str) -> list[str]:
-    return [f"times of {quoted(name)} carry no zone and are taken as UTC"]
+    return [f"times of {quoted(name)} that carry no zone are taken as UTC"]
 
 
 def _to_nanoseconds(path: Path, name: str, column: Any) -> NDArray[np.int64]:
@@ -132,6 +132,10 @@ def _from_epoch(path: Path, name: str, column: Any) -> tuple[NDArray[np.int64], 
     if largest * factor > np.iinfo(np.int64).max - 1024:
         raise _outside(path, name)
     times = np.full(len(numbers), MISSING_TIME, dtype=np.int64)
+    days = _compact_dates(numbers[present])
+    if days is not None and not suffix:
+        times[present] = days
+        return times, [f"numbers of {quoted(name)} are read as dates YYYYMMDD", *_naive_note(name)]
     if pa.types.is_integer(column.type):
         exact = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy()
         times[present] = exact[present] * factor
@@ -140,6 +144,17 @@ def _from_epoch(path: Path, name: str, column: Any) -> tuple[NDArray[np.int64], 
         fraction = np.rint((numbers[present] - whole) * factor)
         times[present] = whole.astype(np.int64) * factor + fraction.astype(np.int64)
     return times, [f"numbers of {quoted(name)} are read as {unit} since 1970-01-01 UTC"]
+
+
+def _compact_dates(numbers: NDArray[np.float64]) -> NDArray[np.int64] | None:
+    """Nanoseconds of numbers like 20200131 if all of them are such dates; as seconds all fall in 1970."""
+    if not numbers.size or numbers.min() < 19_000_101 or numbers.max() > 21_001_231 or (numbers % 1).any():
+        return None
+    text = pa.array(numbers.astype(np.int64)).cast(pa.string())
+    dates = pc.strptime(text, format="%Y%m%d", unit="s", error_is_null=True)
+    if dates.null_count:
+        return None
+    return np.asarray(dates.cast(pa.timestamp("ns")).cast(pa.int64()).to_numpy(), dtype=np.int64)
 
 
 def _from_text(path: Path, name: str, text: Any) -> tuple[NDArray[np.int64], list[str]]:
@@ -171,8 +186,8 @@ def _slashed_dates(present: Any) -> tuple[str, bool] | None:
 
 def _fits(text: Any, pattern: str) -> bool:
     # strptime's %Y accepts "14" as the year 14, so the number of digits is checked by the shape of the text.
-    shape = "^" + re.sub(r"%[dmHMS]", r"\\d{1,2}", pattern.replace(".", r"\.")) + "$"
-    shape = shape.replace("%Y", r"\d{4}").replace("%y", r"\d{2}")
+    shape = "^" + re.sub(r"%[dmHMSI]", r"\\d{1,2}", pattern.replace(".", r"\.")) + "$"
+    shape = shape.replace("%p", "[AaPp][Mm]").replace("%Y", r"\d{4}").replace("%y", r"\d{2}")
     if not pc.all(pc.match_substring_regex(text, shape)).as_py():
         return False
     return bool(pc.strptime(text, format=pattern, unit="s", error_is_null=True).null_count == 0)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from industriverse.signals._text import quoted
 from industriverse.signals.channel import Channel
 from industriverse.signals.errors import IngestError
 from industriverse.signals.frame import NANOSECONDS_PER_SECOND, Frame
@@ -160,7 +161,7 @@ def _channel_names(
     unknown = next((name for name in (*(channels or ()), *ignore) if name not in table.column_names), None)
     if unknown is not None:
         raise IngestError(
-            f"{file} has no column {unknown!r}", hint=f"its columns are {', '.join(available[:20])}"
+            f"{file} has no column {quoted(unknown)}", hint=f"its columns are {_listed(available)}"
         )
     if channels is not None:
         names = list(channels)
@@ -169,7 +170,7 @@ def _channel_names(
     else:
         # pandas writes its row index as such columns; an unnamed first one in CSV is the same thing.
         index = [name for name in available if name == "" or name.startswith("__index_level_")]
-        notes.extend(f"column {name!r} is a row index and no channel" for name in index)
+        notes.extend(f"column {quoted(name)} is a row index and no channel" for name in index)
         names = [name for name in available if name not in index and name not in ignore]
     if not names:
         raise IngestError(f"{file} has no channel left", hint="ignore fewer columns or name the channels")
@@ -193,7 +194,7 @@ def _rows_to_keep(
         row = int(kept[earlier[0] + 1])
         raise IngestError(
             f"{file} time runs backward at row {row + 1}: {_text(times[row])} follows "
-            f"{_text(times[kept[earlier[0]]])} in column {time_name!r}",
+            f"{_text(times[kept[earlier[0]]])} in column {quoted(time_name)}",
             hint="sort the file by time, read it with backward='sort', or split it where it restarts",
         )
     if earlier.size:
@@ -205,7 +206,7 @@ def _rows_to_keep(
     kept = kept[last_of_its_time]
     if len(kept) < 2:
         raise IngestError(
-            f"{file} has {len(kept)} row(s) with a time of their own in column {time_name!r}",
+            f"{file} has {len(kept)} row(s) with a time of their own in column {quoted(time_name)}",
             hint="name another time_column, or remove it to count rows instead",
         )
     return kept.astype(np.int64), {reason: count for reason, count in dropped.items() if count}
@@ -228,9 +229,9 @@ def _channels(
     sidecar = read_sidecar(file)
     stray = next((name for name in given if name not in names), None)
     if stray is not None:
-        raise IngestError(f"a unit is given for {stray!r}", hint=f"the channels are {', '.join(names[:20])}")
+        raise IngestError(f"a unit is given for {stray!r}", hint=f"the channels are {_listed(names)}")
     notes.extend(
-        f"the sidecar describes {name!r}, which is no column"
+        f"the sidecar describes {quoted(name)}, which is no column"
         for name in sidecar
         if name not in table.column_names
     )
@@ -260,12 +261,16 @@ def _observations(frame: Frame) -> list[str]:
     high = np.where(present, frame.values, -np.inf).max(axis=0)
     for wording, mask in (("constant", low == high), ("without any value", low > high)):
         if mask.any():
-            named = ", ".join(name for name, chosen in zip(frame.names, mask, strict=True) if chosen)
+            named = ", ".join(quoted(name) for name, chosen in zip(frame.names, mask, strict=True) if chosen)
             notes.append(f"{int(mask.sum())} channel(s) are {wording}: {named}")
     missing = 1 - present.mean()
     if missing:
         notes.append(f"{missing:.2%} of the values are missing")
     return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(quoted(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
 
 
 def _text(time_ns: np.int64) -> str:

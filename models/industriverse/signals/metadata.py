@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from industriverse.signals._text import quoted
 from industriverse.signals.channel import Channel, ChannelKind
 from industriverse.signals.errors import IngestError
 
@@ -40,13 +41,15 @@ def read_sidecar(path: Path) -> dict[str, dict[str, str]]:
         raise IngestError(f"{file} is not a JSON object", hint="map channel names to their metadata")
     for name, entry in document.items():
         if not isinstance(entry, dict):
-            raise IngestError(f"{file} entry {name!r} is not an object", hint=f"give {', '.join(FIELDS)}")
+            raise IngestError(
+                f"{file} entry {quoted(name)} is not an object", hint=f"give {', '.join(FIELDS)}"
+            )
         wrong = next(
             (key for key, value in entry.items() if key not in FIELDS or not isinstance(value, str)), None
         )
         if wrong is not None:
             raise IngestError(
-                f"{file} entry {name!r} has the field {wrong!r}",
+                f"{file} entry {quoted(name)} has the field {quoted(wrong)}",
                 hint=f"give text for {', '.join(FIELDS)} only",
             )
     return document
@@ -61,7 +64,8 @@ def build_channel(name: str, metadata: Mapping[str, str], source: Path) -> Chann
     kind = metadata.get("kind", ChannelKind.CONTINUOUS.value)
     if kind not in {member.value for member in ChannelKind}:
         raise IngestError(
-            f"{source} gives channel {name!r} the kind {kind!r}", hint=f"use one of {', '.join(ChannelKind)}"
+            f"{source} gives channel {quoted(name)} the kind {quoted(kind)}",
+            hint=f"use one of {', '.join(ChannelKind)}",
         )
     return Channel(
         name=name,
