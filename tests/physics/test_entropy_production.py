@@ -14,7 +14,7 @@ from industriverse.physics.entropy_production import (
 from industriverse.physics.errors import CovarianceError, InstabilityError, SampleError, ShapeError
 from industriverse.physics.linear_process import simulate_var1, spectral_radius, stationary_covariance
 from industriverse.physics.uncertainty import lag1_currents, thermodynamic_uncertainty_bound, var1_currents
-from physics_cases import Matrix, random_stable_process, reversible_process
+from physics_cases import Matrix, random_map, random_stable_process, reversible_process
 
 SEEDS = st.integers(0, 2**32 - 1)
 PROCESSES = given(SEEDS, st.integers(2, 8))
@@ -101,7 +101,7 @@ def test_entropy_production_is_never_negative_and_the_uncertainty_bound_never_ex
 def test_entropy_production_does_not_change_under_an_invertible_map(seed: int, channels: int) -> None:
     rng = np.random.default_rng(seed)
     A, Q = random_stable_process(rng, channels)
-    B = rng.normal(size=(channels, channels)) + 3 * np.eye(channels)
+    B = random_map(rng, channels)
     mapped = var1_entropy_production(B @ A @ np.linalg.inv(B), B @ Q @ B.T)
     assert mapped == pytest.approx(var1_entropy_production(A, Q), rel=1e-5)
 

@@ -15,11 +15,16 @@ from industriverse.signals.errors import IngestError
 from industriverse.signals.frame import NANOSECONDS_PER_SECOND, Frame
 from industriverse.signals.metadata import FIELDS, build_channel, channel_metadata, read_sidecar
 
-__all__ = ["DUPLICATE_TIME", "NO_TIME", "IngestResult", "read_frame", "write_frame"]
+__all__ = ["DUPLICATE_TIME", "LABEL_NAMES", "NO_TIME", "IngestResult", "read_frame", "write_frame"]
 
 # Reasons for which a row is dropped.
 NO_TIME = "no timestamp"
 DUPLICATE_TIME = "duplicate timestamp"
+
+# Columns of public data sets that hold the answer. They are read if not ignored, but never silently.
+LABEL_NAMES = frozenset(
+    ("label", "labels", "anomaly", "is_anomaly", "attack", "att_flag", "fault", "changepoint", "ground_truth")
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,14 +261,15 @@ def _observations(frame: Frame) -> list[str]:
             f"sampling is irregular: {irregular.mean():.1%} of the intervals are not the usual "
             f"{usual / NANOSECONDS_PER_SECOND:g} s, the longest is {steps.max() / NANOSECONDS_PER_SECOND:g} s"
         )
-    present = ~np.isnan(frame.values)
-    low = np.where(present, frame.values, np.inf).min(axis=0)
-    high = np.where(present, frame.values, -np.inf).max(axis=0)
-    for wording, mask in (("constant", low == high), ("without any value", low > high)):
+    # fmin and fmax pass over NaN without copying the values.
+    low, high = np.fmin.reduce(frame.values, axis=0), np.fmax.reduce(frame.values, axis=0)
+    labels = np.array([name.strip().lower() in LABEL_NAMES for name in frame.names])
+    kinds = {"constant": low == high, "without any value": np.isnan(low), "named like labels": labels}
+    for wording, mask in kinds.items():
         if mask.any():
             named = ", ".join(quoted(name) for name, chosen in zip(frame.names, mask, strict=True) if chosen)
             notes.append(f"{int(mask.sum())} channel(s) are {wording}: {named}")
-    missing = 1 - present.mean()
+    missing = np.isnan(frame.values).mean()
     if missing:
         notes.append(f"{missing:.2%} of the values are missing")
     return notes
