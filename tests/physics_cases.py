@@ -29,3 +29,11 @@ def reversible_process(rng: np.random.Generator, channels: int) -> tuple[Matrix,
     A = root @ symmetric @ np.linalg.inv(root)
     Q = S - A @ S @ A.T
     return A, (Q + Q.T) / 2
+
+
+def random_map(rng: np.random.Generator, channels: int) -> Matrix:
+    """An invertible map that mixes all channels and scales them between 0.3 and 3."""
+    left, _ = np.linalg.qr(rng.normal(size=(channels, channels)))
+    right, _ = np.linalg.qr(rng.normal(size=(channels, channels)))
+    mapping: Matrix = (left * rng.uniform(0.3, 3, channels)) @ right
+    return mapping

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from industriverse.physics.entropy import gaussian_entropy, shannon_entropy, shannon_entropy_miller_madow
 from industriverse.physics.errors import CovarianceError, SampleError
-from physics_cases import random_covariance
+from physics_cases import random_covariance, random_map
 
 COUNTS = st.lists(st.integers(0, 1000), min_size=1, max_size=30).filter(any)
 
@@ -27,7 +27,7 @@ def test_gaussian_entropy_of_many_channels_is_the_mean_of_minus_log_density() ->
 
 def test_a_linear_map_moves_gaussian_entropy_by_its_log_determinant() -> None:
     rng = np.random.default_rng(1)
-    covariance, B = random_covariance(rng, 4), rng.normal(size=(4, 4)) + 3 * np.eye(4)
+    covariance, B = random_covariance(rng, 4), random_map(rng, 4)
     moved = gaussian_entropy(B @ covariance @ B.T) - gaussian_entropy(covariance)
     assert moved == pytest.approx(np.linalg.slogdet(B)[1])
 

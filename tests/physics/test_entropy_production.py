@@ -14,7 +14,7 @@ from industriverse.physics.entropy_production import (
 from industriverse.physics.errors import CovarianceError, InstabilityError, SampleError, ShapeError
 from industriverse.physics.linear_process import simulate_var1, spectral_radius, stationary_covariance
 from industriverse.physics.uncertainty import lag1_currents, thermodynamic_uncertainty_bound, var1_currents
-from physics_cases import Matrix, random_stable_process, reversible_process
+from physics_cases import Matrix, random_map, random_stable_process, reversible_process
 
 SEEDS = st.integers(0, 2**32 - 1)
 PROCESSES = given(SEEDS, st.integers(2, 8))
@@ -101,7 +101,7 @@ def test_entropy_production_is_never_negative_and_the_uncertainty_bound_never_ex
 def test_entropy_production_does_not_change_under_an_invertible_map(seed: int, channels: int) -> None:
     rng = np.random.default_rng(seed)
     A, Q = random_stable_process(rng, channels)
-    B = rng.normal(size=(channels, channels)) + 3 * np.eye(channels)
+    B = random_map(rng, channels)
     mapped = var1_entropy_production(B @ A @ np.linalg.inv(B), B @ Q @ B.T)
     assert mapped == pytest.approx(var1_entropy_production(A, Q), rel=1e-5)
 
@@ -178,7 +178,9 @@ def test_an_estimate_survives_a_constant_channel_and_float32_values() -> None:
     path = simulate_var1(rotation(0.4, 0.9), np.eye(2), 5000, rng)
     expected = entropy_production_from_currents(path).plug_in
     padded = np.column_stack([path, np.full(len(path), 7.0)])
-    assert entropy_production_from_currents(padded, modes=2).plug_in == pytest.approx(expected, rel=1e-6)
+    estimate = entropy_production_from_currents(padded)
+    assert estimate.modes == 2
+    assert estimate.plug_in == pytest.approx(expected, rel=1e-6)
     single = entropy_production_from_currents(path.astype(np.float32))
     assert single.plug_in == pytest.approx(expected, rel=1e-4)
 
@@ -199,6 +201,8 @@ def test_estimates_from_too_little_are_refused() -> None:
         entropy_production_from_currents(np.zeros((5, 2)))
     with pytest.raises(SampleError, match="constant"):
         entropy_production_from_currents(np.zeros((50, 2)))
+    with pytest.raises(SampleError, match="fewer than two directions"):
+        entropy_production_from_currents(np.column_stack([np.arange(50.0) % 7] * 2))
     with pytest.raises(ShapeError, match="2 modes or more"):
         entropy_production_from_currents(np.zeros((50, 1)))
     with pytest.raises(SampleError, match="NaN"):

@@ -29,7 +29,7 @@ class EntropyProductionEstimate:
         corrected: ``plug_in - bias``, nats per step; may be negative, which means no evidence of an arrow.
         p_value: Probability of a ``plug_in`` at least this large if the process were a reversible VAR(1).
         currents: Antisymmetric part of the whitened lag-1 covariance, shape (k, k).
-        modes: Number k of leading modes used.
+        modes: Number k of leading modes used; fewer than asked for where fewer move.
         pairs: Number of consecutive pairs of samples used.
     """
 
@@ -117,15 +117,15 @@ def entropy_production_from_currents(
     Args:
         values: Samples in time order, shape (n, d), no missing values.
         modes: Number k of leading modes, 2 to d; all d where left out.
-        ridge: Added to the covariance, as a share of its mean variance, so that a constant channel or an
-            exact linear dependence does not produce infinite whitening.
+        ridge: Added to the covariance, as a share of its mean variance. Modes with less variance than that
+            (a constant channel, an exact linear dependence) are not used.
 
     Returns:
         The estimate with bias and p-value.
 
     Raises:
         ShapeError: If values are not a matrix or the number of modes is outside 2 to d.
-        SampleError: If values are not finite, all constant, or fewer than ``2 k + 2``.
+        SampleError: If values are not finite, fewer than ``2 k + 2`` or move in fewer than two directions.
     """
     samples = finite_array("values", values, dimensions=(2,))
     count, channels = samples.shape
@@ -140,6 +140,7 @@ def entropy_production_from_currents(
             f"{count} samples for {chosen} modes", hint=f"give at least {2 * chosen + 2} samples"
         )
     whitened = _leading_modes(samples, chosen, ridge)
+    chosen = whitened.shape[1]
     pairs = count - 1
     lagged = whitened[1:].T @ whitened[:-1] / pairs
     plug_in = _whitened_entropy_production(lagged)
@@ -164,7 +165,10 @@ def _leading_modes(samples: NDArray[np.float64], modes: int, ridge: float) -> ND
     if mean_variance <= 0:
         raise SampleError("every channel is constant", hint="give a window in which something moves")
     eigenvalues, vectors = eigh(covariance, check_finite=False)
-    leading = slice(len(eigenvalues) - modes, None)
+    moving = int((eigenvalues > ridge * mean_variance).sum())
+    if moving < 2:
+        raise SampleError("fewer than two directions move", hint="give channels that are not copies of one")
+    leading = slice(len(eigenvalues) - min(modes, moving), None)
     scale = np.sqrt(np.maximum(eigenvalues[leading], 0) + ridge * mean_variance)
     whitened: NDArray[np.float64] = centred @ (vectors[:, leading] / scale)
     return whitened
