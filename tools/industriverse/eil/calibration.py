@@ -7,7 +7,7 @@ of Hosking, Wallis & Wood 1985); the threshold is its return level at the wanted
 of a bootstrap interval. When T clean days show no ticket, the rule of three bounds the rate by 3/T per day.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array,
     """
     n = len(values)
     edges = [int(n * fold) for fold in (*FOLDS, 1.0)]
-    cores = [fit_core(values[:start], scales) for start in edges[:-1]]
+    cores = [_fold_core(values, start, scales) for start in edges[:-1]]
     calm_innovation, calm_smooth = -1.0, -1.0
     components, readings = np.empty((0, 0)), np.empty((0, 0))
     for _ in range(2):
@@ -94,6 +94,15 @@ def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array,
         smoothed = layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT
         calm_smooth = float(np.quantile(components[:, smoothed], CALM_QUANTILE))
     return components, readings, calm_innovation, calm_smooth
+
+
+def _fold_core(values: Array, start: int, scales: tuple[int, ...]) -> FittedCore:
+    """Core of the first ``start`` rows, blind to channels that only move later and have no scale yet."""
+    core = fit_core(values[:start], scales)
+    channel = core.model.channel.copy()
+    moves_later = np.nan_to_num(np.abs(values[start:] - channel[layout.CENTER])).max(axis=0) > 0.0
+    channel[layout.KIND, (channel[layout.KIND] == layout.CONSTANT) & moves_later] = layout.UNOBSERVED
+    return replace(core, model=replace(core.model, channel=channel))
 
 
 def calibrate(
@@ -111,8 +120,6 @@ def calibrate(
     Raises:
         CalibrationError: If budget or interval is not positive and finite.
     """
-    from dataclasses import replace
-
     from industriverse.eil.kernel import fuse_components
 
     components, readings, calm_innovation, calm_smooth = forward_chain(values, scales)

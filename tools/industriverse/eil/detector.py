@@ -9,7 +9,7 @@ from industriverse.eil import layout
 from industriverse.eil.calibration import calibrate
 from industriverse.eil.errors import DetectorError, FitError
 from industriverse.eil.evidence import channel_evidence
-from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS, fit_core
+from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS, fit_core, usable_scales
 from industriverse.eil.reference import Reference
 from industriverse.eil.state import KernelState
 from industriverse.signals import ChannelEvidence, Frame, ThermoReading, ThermoReadings
@@ -84,7 +84,7 @@ class Detector:
         """Learn equilibrium and threshold from clean rows; the detector then stands right after them.
 
         Raises:
-            FitError: If there are fewer than 100 rows or no value at all.
+            FitError: If there are fewer than 100 rows, no value at all or no channel that varies.
         """
         if len(frame) < MINIMUM_CLEAN_ROWS:
             raise FitError(
@@ -93,8 +93,13 @@ class Detector:
             )
         if not frame.channels:
             raise FitError("the frame has no channels", hint="give at least one numeric channel")
-        scales = tuple(s for s in self.scales if s <= len(frame) / 20) or self.scales[:1]
+        scales = usable_scales(self.scales, len(frame))
         core = fit_core(frame.values, scales)
+        if (core.model.channel[layout.KIND] != layout.MOVING).all():
+            raise FitError(
+                "every channel is constant over the clean rows",
+                hint="give clean rows in which at least one channel varies",
+            )
         model, calibration = calibrate(
             core, frame.values, scales, interval_s=frame.interval_s, budget_per_day=self.budget_per_day
         )
@@ -120,6 +125,11 @@ class Detector:
     def reset(self) -> None:
         """Go back to the state right after the clean rows."""
         self._state = self.reference.initial.copy()
+        self._components = self._sample = self._timestamp_ns = None
+
+    def rewind(self) -> None:
+        """Go to the neutral state before the clean rows, to read those rows themselves, in sample."""
+        self._state = self.reference.model.neutral_state()
         self._components = self._sample = self._timestamp_ns = None
 
     def score(self, frame: Frame) -> ThermoReadings:
@@ -213,9 +223,10 @@ class Detector:
         if frame.names == names:
             return frame.values
         if set(frame.names) != set(names):
-            odd = sorted(set(frame.names) ^ set(names))
+            unknown = [f"{name!r} is unknown" for name in frame.names if name not in names]
+            absent = [f"{name!r} is absent" for name in names if name not in frame.names]
             raise DetectorError(
-                f"channels differ from the reference: {', '.join(odd[:5])}",
+                f"channels differ from the reference: {', '.join((unknown + absent)[:5])}",
                 hint=f"give exactly the {len(names)} channels of the reference",
             )
         return np.ascontiguousarray(frame.values[:, [frame.names.index(name) for name in names]])

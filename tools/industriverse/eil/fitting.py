@@ -22,7 +22,13 @@ Array = NDArray[np.float64]
 MINIMUM_CLEAN_ROWS = 100
 FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
 MODE_LIMIT = 50  # size of that subspace
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)  # ridge, in samples of unit variance
+PENALTIES = (
+    0.003,
+    0.01,
+    0.03,
+    0.1,
+    0.3,
+)  # ridge, a share of the rows: no lag is trusted below 5 % of its spread
 LEVEL_TIMES = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
 LEVEL_GAIN = 0.8  # a moving level must cut the ahead error by a fifth, or the level stays put
 MSPC_VARIANCE = 0.99
@@ -37,9 +43,9 @@ class FittedCore:
     state: KernelState
 
 
-def usable_scales(clean_rows: int) -> tuple[int, ...]:
-    """Filter scales in samples that ``clean_rows`` can calibrate: those up to a twentieth of them."""
-    return tuple(scale for scale in layout.SCALES if scale <= clean_rows / 20)
+def usable_scales(scales: tuple[int, ...], clean_rows: int) -> tuple[int, ...]:
+    """Filter scales in samples that ``clean_rows`` can calibrate: those up to a twentieth, at least one."""
+    return tuple(scale for scale in scales if scale <= clean_rows / 20) or scales[:1]
 
 
 def channel_scale(values: Array) -> tuple[Array, Array, Array]:
@@ -187,7 +193,7 @@ def _fit_var(residuals: Array, basis: Array, order: int) -> tuple[Array, Array]:
 
 def _ridge(design: Array, target: Array, penalty: float) -> Array:
     gram = design.T @ design
-    ridge = penalty * np.eye(len(gram))
+    ridge = penalty * len(design) * np.eye(len(gram))
     ridge[0, 0] = 1e-9
     return np.asarray(np.linalg.solve(gram + ridge, design.T @ target), dtype=np.float64)
 
