@@ -50,7 +50,7 @@ class LevelEstimator:
             self.start(measured, NOISE_SD["pressure"])
             return
         gain = self.sd_m**2 / (self.sd_m**2 + NOISE_SD["pressure"] ** 2)
-        self.level_m += gain * (measured - self.level_m)
+        self.level_m = self._clip(self.level_m + gain * (measured - self.level_m))
         self.sd_m *= math.sqrt(1 - gain)
 
     def observe_level(self, level_m: float) -> None:
@@ -71,6 +71,8 @@ class LevelEstimator:
         flow = outflow_m3_h if known else 0.0
         # Without a meter the flow may be anything that the stub carries; 500 m3/h is a usual size here.
         flow_sd = math.hypot(NOISE_SD["flow"], _FLOW_DRIFT_SHARE * flow) if known else 500.0
-        level = self.level_m - flow * per_flow_m
-        self.level_m = min(max(level, self._tank.minimum_m), self._tank.maximum_m)
+        self.level_m = self._clip(self.level_m - flow * per_flow_m)
         self.sd_m = math.hypot(self.sd_m, flow_sd * per_flow_m)
+
+    def _clip(self, level_m: float) -> float:
+        return min(max(level_m, self._tank.minimum_m), self._tank.maximum_m)
