@@ -135,7 +135,8 @@ class _Search:
 
 
 def _relative_drop(before: float, after: float) -> float:
-    scale = max(abs(before), abs(after))
+    # Measured by the do-nothing value, so that doubling it costs as much as removing it gains.
+    scale = abs(before) if before != 0 else abs(after)
     return (before - after) / scale if scale > 0 else 0.0
 
 
