@@ -26,7 +26,8 @@ def simulate(rows: int, seed: int) -> NDArray[np.float64]:
         state = dynamics @ state + rng.normal(size=DIMENSION)
         samples[row] = state
     scaled: NDArray[np.float64] = samples[50:] * np.array([1.0, 20.0, 0.05, 3.0])
-    return scaled + np.array([0.0, 100.0, -1.0, 7.0])
+    scaled += np.array([0.0, 100.0, -1.0, 7.0])
+    return scaled
 
 
 def frame_of(values: NDArray[np.float64], start_s: int = 0) -> Frame:

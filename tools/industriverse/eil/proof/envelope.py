@@ -2,8 +2,8 @@
 
 Source: Dead Simple Signing Envelope, protocol and envelope specification v1.0
 (https://github.com/secure-systems-lab/dsse). Ed25519 after RFC 8032, canonical JSON after RFC 8785. This
-reader is stricter than DSSE asks: no unknown fields, standard base64 in its only canonical spelling, exactly one
-signature, so that no byte of a certificate can change without being noticed.
+reader is stricter than DSSE asks: no unknown fields, standard base64 in its only canonical spelling, exactly
+one signature, so that no byte of a certificate can change without being noticed.
 """
 
 import base64

@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from industriverse.eil.proof.errors import KeyFileError
 
-__all__ = ["generate_signing_key", "key_id", "load_public_key", "load_signing_key", "public_key_pem"]
+__all__ = [
+    "generate_signing_key",
+    "key_id",
+    "load_public_key",
+    "load_signing_key",
+    "public_key_pem",
+    "read_private_file",
+    "write_private_file",
+]
 
 
 def generate_signing_key(path: Path | str) -> Ed25519PrivateKey:
@@ -24,6 +32,16 @@ def generate_signing_key(path: Path | str) -> Ed25519PrivateKey:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+    write_private_file(path, pem)
+    return key
+
+
+def write_private_file(path: Path | str, content: bytes) -> None:
+    """Write a secret to a new file with mode 0600.
+
+    Raises:
+        KeyFileError: If the file exists or cannot be created.
+    """
     try:
         descriptor = os.open(Path(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -35,10 +53,31 @@ def generate_signing_key(path: Path | str) -> Ed25519PrivateKey:
             f"cannot create the key file {path} ({error.strerror})", hint="choose a writable folder"
         ) from error
     with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    return key
+
+
+def read_private_file(path: Path | str) -> bytes:
+    """Read a secret from a file that neither group nor others can reach.
+
+    Raises:
+        KeyFileError: If the file is missing or its mode is open to group or others.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            # The mode is read from the open file: checking the path first would leave a gap to swap it.
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            content = file.read()
+    except OSError as error:
+        raise KeyFileError(
+            f"cannot read the key file {path} ({error.strerror})", hint="generate the key first"
+        ) from error
+    if mode & 0o077:
+        raise KeyFileError(
+            f"the key file {path} has mode {mode:04o} and others can reach it", hint=f"run: chmod 600 {path}"
+        )
+    return content
 
 
 def load_signing_key(path: Path | str) -> Ed25519PrivateKey:
@@ -47,19 +86,7 @@ def load_signing_key(path: Path | str) -> Ed25519PrivateKey:
     Raises:
         KeyFileError: If the file is missing, open to group or others, or no Ed25519 key.
     """
-    try:
-        with Path(path).open("rb") as file:
-            # The mode is read from the open file: checking the path first would leave a gap to swap it.
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            pem = file.read()
-    except OSError as error:
-        raise KeyFileError(
-            f"cannot read the key file {path} ({error.strerror})", hint="generate a signing key first"
-        ) from error
-    if mode & 0o077:
-        raise KeyFileError(
-            f"the key file {path} has mode {mode:04o} and others can reach it", hint=f"run: chmod 600 {path}"
-        )
+    pem = read_private_file(path)
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
