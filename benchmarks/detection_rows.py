@@ -1,5 +1,6 @@
 """The rows of the detection benchmark: ours, the methods people use instead, and the trivial ones."""
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
         clean = _filled(unit.clean, unit.clean)
         edges = [int(len(clean) * fold) for fold in (*FOLDS, 1.0)]
         ahead = np.concatenate(
-            [fit(clean[:start])(clean[start:stop]) for start, stop in zip(edges, edges[1:], strict=False)]
+            [fit(clean[:start])(clean[start:stop]) for start, stop in itertools.pairwise(edges)]
         )
         tail = fit_tail(ahead)[None, :]
         promise = ticket_threshold(

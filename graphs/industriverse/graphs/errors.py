@@ -2,12 +2,12 @@
 
 from industriverse.physics import IndustriverseError
 
-__all__ = ["GraphError", "ToolCallFailed"]
+__all__ = ["GraphError", "ToolCallError"]
 
 
 class GraphError(IndustriverseError):
     """Root of the errors raised by graph runs."""
 
 
-class ToolCallFailed(GraphError):
+class ToolCallError(GraphError):
     """A tool that a node called answered with an error; the message is the tool's own."""

@@ -10,7 +10,7 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from industriverse.graphs.errors import ToolCallFailed
+from industriverse.graphs.errors import ToolCallError
 from industriverse.graphs.state import ResponseContext, ResponseState
 
 __all__ = ["act", "approve", "assess", "forecast", "plan", "prove", "record", "revert", "sense", "verify"]
@@ -64,7 +64,9 @@ async def forecast(state: ResponseState, runtime: Runtime[ResponseContext]) -> R
     return {"forecast": predicted["summary"]}
 
 
-async def plan(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[Literal["approve", "__end__"]]:
+async def plan(
+    state: ResponseState, runtime: Runtime[ResponseContext]
+) -> Command[Literal["approve", "__end__"]]:
     """Ask for the plan that brings the most free energy back at the least cost."""
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
     if not proposed["actions"]:
@@ -151,13 +153,22 @@ async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
         at = (await _look(state, runtime, hours))["time"]
         try:
             proof = await runtime.context.call_tool("eil_prove", {"stream": state["stream"], "at": at})
-        except ToolCallFailed as refused:
+        except ToolCallError as refused:
             refusal = refused.message
             _tell(runtime, f"prove: {refusal}")
             continue
         _tell(runtime, f"prove: certificate {proof['certificate_id'][:12]} issued")
         return {"certificate_id": proof["certificate_id"], "proof_refusal": ""}
     return {"certificate_id": "", "proof_refusal": refusal}
+
+
+async def _minted(certificate_id: str, runtime: Runtime[ResponseContext]) -> str:
+    """Mint, unless an attempt that was cut off has done so: evidence mints once, and says so by an error."""
+    known = await runtime.context.call_tool("economy_read", {"certificate_id": certificate_id})
+    if float(known["minted_for_certificate"]) > 0:
+        return str(known["minted_for_certificate"])
+    minted = await runtime.context.call_tool("economy_mint", {"certificate_id": certificate_id})
+    return str(minted["amount_pft"])
 
 
 async def record(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
@@ -167,7 +178,8 @@ async def record(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
     )
     update: ResponseState = {"state_ids": recorded["state_ids"], "outcome": "recovered", "minted_pft": ""}
     if state["certificate_id"]:
-        minted = await runtime.context.call_tool("economy_mint", {"certificate_id": state["certificate_id"]})
-        update["minted_pft"] = minted["amount_pft"]
-        _tell(runtime, f"record: {minted['amount_pft']} PFT minted, {len(recorded['state_ids'])} energy states")
+        update["minted_pft"] = await _minted(state["certificate_id"], runtime)
+        _tell(
+            runtime, f"record: {update['minted_pft']} PFT minted, {len(recorded['state_ids'])} energy states"
+        )
     return update

@@ -11,12 +11,13 @@ from langgraph.types import Command
 from mcp import Client
 from mcp.server import MCPServer
 
-from industriverse.graphs.errors import GraphError, ToolCallFailed
+from industriverse.graphs.errors import GraphError, ToolCallError
 from industriverse.graphs.response import build_response_graph
 from industriverse.graphs.state import Mode, ResponseContext
 from industriverse.operations.agents import Progress, ResponseRun
 
 __all__ = ["ResponseRunner"]
+
 
 class ResponseRunner:
     """Starts, resumes and reads runs of the threat-response graph.
@@ -40,7 +41,9 @@ class ResponseRunner:
     async def answer(self, thread_id: str, approved: bool, reason: str, progress: Progress) -> ResponseRun:
         """Give a waiting run the person's answer and go on."""
         await self._existing(thread_id)
-        return await self._advance(thread_id, Command(resume={"approved": approved, "reason": reason}), progress)
+        return await self._advance(
+            thread_id, Command(resume={"approved": approved, "reason": reason}), progress
+        )
 
     async def proceed(self, thread_id: str, progress: Progress) -> ResponseRun:
         """Go on from the last checkpoint of a run that was cut off."""
@@ -75,7 +78,9 @@ class ResponseRunner:
     async def _existing(self, thread_id: str) -> ResponseRun:
         run = await self.read(thread_id)
         if run is None:
-            raise GraphError(f"no run {thread_id[:80]!r}", hint="call agent_state without a thread_id to list runs")
+            raise GraphError(
+                f"no run {thread_id[:80]!r}", hint="call agent_state without a thread_id to list runs"
+            )
         return run
 
     async def _advance(self, thread_id: str, step: Any, progress: Progress) -> ResponseRun:
@@ -85,7 +90,7 @@ class ResponseRunner:
                 result = await client.call_tool(name, arguments)
                 if result.is_error:
                     text = " ".join(getattr(block, "text", "") for block in result.content)
-                    raise ToolCallFailed(text.removeprefix(f"Error executing tool {name}: "))
+                    raise ToolCallError(text.removeprefix(f"Error executing tool {name}: "))
                 return dict(result.structured_content or {})
 
             graph = build_response_graph(saver)

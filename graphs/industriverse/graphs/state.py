@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 __all__ = ["CallTool", "Mode", "ResponseContext", "ResponseState"]
 
 CallTool = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Calls a tool by name and returns its structured result; raises ToolCallFailed on an error result."""
+"""Calls a tool by name and returns its structured result; raises ToolCallError on an error result."""
 
 Mode = Literal["supervised", "autonomous"]
 """``supervised`` asks before every plan, ``autonomous`` only before irreversible ones."""

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import (
-    ApprovalUnavailable,
-    InvalidArguments,
-    NotAllowed,
-    NotFound,
-    UnknownOperation,
+    ApprovalUnavailableError,
+    InvalidArgumentsError,
+    NotAllowedError,
+    NotFoundError,
+    UnknownOperationError,
 )
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
@@ -26,11 +26,11 @@ __all__ = ["add_problem_handlers", "operation_router"]
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 _STATUS_OF: tuple[tuple[type[IndustriverseError], int], ...] = (
-    (UnknownOperation, 404),
-    (NotFound, 404),
-    (InvalidArguments, 422),
-    (NotAllowed, 403),
-    (ApprovalUnavailable, 409),
+    (UnknownOperationError, 404),
+    (NotFoundError, 404),
+    (InvalidArgumentsError, 422),
+    (NotAllowedError, 403),
+    (ApprovalUnavailableError, 409),
 )
 
 
@@ -51,13 +51,20 @@ def add_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return _problem(422, "InvalidArguments", f"{field}: {first['msg']}", "see the request schema in /openapi.json")
+        return _problem(
+            422,
+            "InvalidArgumentsError",
+            f"{field}: {first['msg']}",
+            "see the request schema in /openapi.json",
+        )
 
     app.add_exception_handler(IndustriverseError, on_purpose)
     app.add_exception_handler(RequestValidationError, invalid_body)
 
 
-def _endpoint(platform: Platform, declared: Operation, principal: Callable[[], Principal]) -> Callable[..., Any]:
+def _endpoint(
+    platform: Platform, declared: Operation, principal: Callable[[], Principal]
+) -> Callable[..., Any]:
     async def endpoint(body: BaseModel) -> BaseModel:
         return await invoke(platform, declared.name, body, principal=principal())
 

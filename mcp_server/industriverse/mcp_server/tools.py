@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from industriverse.operations.context import ApprovalAnswer, ApprovalRequest, InputNeeded, Principal
-from industriverse.operations.errors import ApprovalUnavailable
+from industriverse.operations.errors import ApprovalUnavailableError
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
@@ -65,7 +65,7 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
     async def by_request(request: ApprovalRequest) -> ApprovalAnswer:
         capabilities = context.client_capabilities
         if capabilities is None or capabilities.elicitation is None:
-            raise ApprovalUnavailable(
+            raise ApprovalUnavailableError(
                 "a person has to approve this and your client cannot ask one",
                 hint="connect with a client that supports elicitation",
             )
@@ -95,7 +95,9 @@ def _parameter(name: str, declared: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _tool_function(platform: Platform, declared: Operation, principal: Callable[[], Principal]) -> Callable[..., Any]:
+def _tool_function(
+    platform: Platform, declared: Operation, principal: Callable[[], Principal]
+) -> Callable[..., Any]:
     """A function whose signature is the operation's input model, as the SDK wants it."""
 
     async def tool(ctx: Context[Any, Any], **arguments: Any) -> CallToolResult | InputRequiredResult:

@@ -14,7 +14,7 @@ from industriverse.eil.proof.keys import generate_signing_key, load_signing_key,
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.proof.verify import VerifiedCertificate, verify_certificate
 from industriverse.eil.proof.windows import window_bytes
-from industriverse.operations.errors import NotFound
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.home import Home
 from industriverse.signals import Frame
 
@@ -63,7 +63,13 @@ class CertificateStore:
         self._paths.public_key.write_bytes(self.public_key)
 
     def issue(
-        self, window: Frame, reference: EquilibriumReference, *, stream: str, alpha: float, nonce: bytes | None
+        self,
+        window: Frame,
+        reference: EquilibriumReference,
+        *,
+        stream: str,
+        alpha: float,
+        nonce: bytes | None,
     ) -> Issued:
         """Certify a window, or return the certificate that this very window has already.
 
@@ -99,12 +105,12 @@ class CertificateStore:
         """A certificate by its id, verified on the way.
 
         Raises:
-            NotFound: If there is none.
+            NotFoundError: If there is none.
             ProofError: If it was changed since it was issued.
         """
         path = self._certificate_path(certificate_id)
         if not certificate_id.isalnum() or not path.exists():
-            raise NotFound(
+            raise NotFoundError(
                 f"no certificate {certificate_id[:80]!r}", hint="call eil_prove to issue one, or check the id"
             )
         envelope: dict[str, Any] = json.loads(path.read_bytes())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from industriverse.operations.errors import NotFound
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.recording import record_disturbance
 from industriverse.operations.services import Services
 from industriverse.shield.incidents import fuse_tickets
@@ -30,12 +30,12 @@ def incident_of(services: Services, incident_id: str) -> Incident:
     """An incident by its id.
 
     Raises:
-        NotFound: If there is none.
+        NotFoundError: If there is none.
     """
     for incident in services.shield.incidents():
         if incident.id == incident_id:
             return incident
-    raise NotFound(f"no incident {incident_id[:80]!r}", hint="list incidents with shield_threats")
+    raise NotFoundError(f"no incident {incident_id[:80]!r}", hint="list incidents with shield_threats")
 
 
 def tickets_of(services: Services, incident: Incident) -> tuple[Ticket, ...]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from industriverse.operations.errors import NotFound
+from industriverse.operations.errors import NotFoundError
 from industriverse.simulation.journal import JournalEntry, PlantJournal
 from industriverse.simulation.journaled_plant import JournaledPlant
 from industriverse.simulation.water_network import WaterNetworkSpec
@@ -37,13 +37,14 @@ class Plants:
         """A plant by its id.
 
         Raises:
-            NotFound: If there is none.
+            NotFoundError: If there is none.
         """
         if plant_id not in self._open:
             if not self.exists(plant_id):
                 known = ", ".join(entry.plant_id for entry in self.entries()) or "none yet"
-                raise NotFound(
-                    f"no simulated plant {plant_id[:80]!r}", hint=f"create it with sim_run; plants are: {known}"
+                raise NotFoundError(
+                    f"no simulated plant {plant_id[:80]!r}",
+                    hint=f"create it with sim_run; plants are: {known}",
                 )
             self._open[plant_id] = self._journal.open(plant_id)
         return self._open[plant_id]
@@ -61,5 +62,3 @@ class Plants:
         for plant in self._open.values():
             plant.close()
         self._journal.close()
-
-

@@ -151,7 +151,7 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
     """Write the whole story of an incident: disturbed and, if it is calm now, recovered state, actions, proofs.
 
     Raises:
-        NotFound: If there is no such incident.
+        NotFoundError: If there is no such incident.
     """
     from industriverse.operations.incidents import incident_of
     from industriverse.shield.incidents import close_incident

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.errors import UnknownOperation
+from industriverse.operations.errors import UnknownOperationError
 
 __all__ = ["Example", "Operation", "OperationFunction", "Registry", "operation", "registry"]
 
@@ -84,7 +84,7 @@ class Registry:
         try:
             return self._operations[name]
         except KeyError:
-            raise UnknownOperation(
+            raise UnknownOperationError(
                 f"no operation {name[:80]!r}", hint=f"operations are {', '.join(sorted(self._operations))}"
             ) from None
 
@@ -95,7 +95,9 @@ class Registry:
         """Names of all toolsets, sorted."""
         return tuple(sorted({declared.toolset for declared in self}))
 
-    def select(self, *, toolsets: frozenset[str] | None = None, read_only: bool = False) -> tuple[Operation, ...]:
+    def select(
+        self, *, toolsets: frozenset[str] | None = None, read_only: bool = False
+    ) -> tuple[Operation, ...]:
         """The operations of a surface.
 
         Args:
@@ -103,12 +105,12 @@ class Registry:
             read_only: Keep only operations that change nothing.
 
         Raises:
-            UnknownOperation: If a toolset does not exist.
+            UnknownOperationError: If a toolset does not exist.
         """
         wanted = toolsets or frozenset()
         unknown = wanted - {"all", *self.toolsets()}
         if unknown:
-            raise UnknownOperation(
+            raise UnknownOperationError(
                 f"no toolset {sorted(unknown)[0]!r}", hint=f"toolsets are all, {', '.join(self.toolsets())}"
             )
         return tuple(

@@ -51,7 +51,7 @@ def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[st
     """Make and store the best plan for an incident; returns its signed id and the plan.
 
     Raises:
-        NotFound: If there is no such incident.
+        NotFoundError: If there is no such incident.
         OperationError: If the stream has no actuators.
     """
     incident = incident_of(services, incident_id)
@@ -124,6 +124,4 @@ def revert_plan(services: Services, signed_id: str) -> Reverted:
     plant = services.plants.find(incident_of(services, record.plan.incident).stream)
     report = _responder(services).revert(record.plan.id, PlantActuator(plant))
     failed = tuple(f"{key}: {error}" for key, error in report.failed)
-    return Reverted(
-        _words(record, set(report.reverted)), _words(record, set(report.irreversible)), failed
-    )
+    return Reverted(_words(record, set(report.reverted)), _words(record, set(report.irreversible)), failed)

@@ -12,7 +12,7 @@ import numpy as np
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.reference import Reference
 from industriverse.eil.watch import Watcher, WatchSummary
-from industriverse.operations.errors import NotFound, OperationError
+from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.telemetry import TelemetryStore
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
 
@@ -133,7 +133,7 @@ class Streams:
             budget_per_day: False tickets accepted per day.
 
         Raises:
-            NotFound: If there is no such stream.
+            NotFoundError: If there is no such stream.
             OperationError: If there are fewer rows than asked for.
         """
         from industriverse.eil.detector import Detector
@@ -142,7 +142,8 @@ class Streams:
         rows = stored if clean_rows is None else clean_rows
         if rows > stored:
             raise OperationError(
-                f"stream {stream!r} holds {stored} samples, not {rows}", hint="send more samples or ask for fewer"
+                f"stream {stream!r} holds {stored} samples, not {rows}",
+                hint="send more samples or ask for fewer",
             )
         clean = self.store.frame(stream).rows(0, rows)
         known = self._reference(stream)
@@ -165,7 +166,7 @@ class Streams:
         """The live detector of a stream, None if nothing was learned yet.
 
         Raises:
-            NotFound: If there is no such stream.
+            NotFoundError: If there is no such stream.
         """
         self.store.channels(stream)
         if stream not in self._live:
@@ -181,11 +182,13 @@ class Streams:
         """The live detector of a stream that has a reference.
 
         Raises:
-            NotFound: If there is no such stream or nothing was learned from it.
+            NotFoundError: If there is no such stream or nothing was learned from it.
         """
         live = self.live(stream)
         if live is None:
-            raise NotFound(f"stream {stream!r} has no reference yet", hint="call signal_compile on clean samples")
+            raise NotFoundError(
+                f"stream {stream!r} has no reference yet", hint="call signal_compile on clean samples"
+            )
         return live
 
     def equilibrium(self, stream: str) -> EquilibriumReference | None:

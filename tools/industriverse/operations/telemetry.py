@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from industriverse.operations.errors import NotFound, OperationError
+from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.signals import Channel, ChannelKind, Frame
 
 __all__ = ["TelemetryStore"]
@@ -53,12 +53,12 @@ class TelemetryStore:
         """Channels of a stream.
 
         Raises:
-            NotFound: If there is no such stream.
+            NotFoundError: If there is no such stream.
         """
         row = self._connection.execute("SELECT channels FROM stream WHERE name = ?", (stream,)).fetchone()
         if row is None:
             known = ", ".join(self.names()) or "none yet"
-            raise NotFound(f"no stream {stream[:80]!r}", hint=f"streams are: {known}")
+            raise NotFoundError(f"no stream {stream[:80]!r}", hint=f"streams are: {known}")
         return _channels_of(row[0])
 
     def append(self, stream: str, frame: Frame) -> int:
@@ -100,7 +100,7 @@ class TelemetryStore:
             last: Keep at most this many of the latest samples.
 
         Raises:
-            NotFound: If there is no such stream.
+            NotFoundError: If there is no such stream.
         """
         channels = self.channels(stream)
         rows = self._connection.execute(

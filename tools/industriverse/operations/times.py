@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from industriverse.operations.errors import InvalidArguments
+from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.signals import NANOSECONDS_PER_SECOND
 
 __all__ = ["NANOSECONDS_PER_HOUR", "parse_time", "time_text"]
@@ -20,12 +20,12 @@ def parse_time(text: str, field: str) -> int:
     """Nanoseconds since 1970-01-01 UTC of an ISO 8601 time; UTC where it names no zone.
 
     Raises:
-        InvalidArguments: If the text is no such time.
+        InvalidArgumentsError: If the text is no such time.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidArguments(
+        raise InvalidArgumentsError(
             f"{field}: {text[:40]!r} is no time", hint="write it like 2026-03-01T14:05:00Z"
         ) from None
     if moment.tzinfo is None:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.agents import ResponseRun
 from industriverse.operations.context import ApprovalRequest, OperationContext
-from industriverse.operations.errors import NotFound
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.registry import operation
 from industriverse.operations.responding import approve_plan
 
@@ -126,7 +126,7 @@ async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     The run survives the process; agent_resume goes on with one that was cut off.
 
     Raises:
-        NotFound: If there is no such incident.
+        NotFoundError: If there is no such incident.
     """
     thread_id = context.resume_token or request.thread_id or f"response-{uuid.uuid4().hex[:12]}"
     run = await context.platform.responses.start(
@@ -147,11 +147,11 @@ async def agent_resume(request: ResumeInput, context: OperationContext) -> RunOu
     """Go on with a run from its last checkpoint; asks the person again if it waits for one.
 
     Raises:
-        NotFound: If there is no such run.
+        NotFoundError: If there is no such run.
     """
     run = await context.platform.responses.read(request.thread_id)
     if run is None:
-        raise NotFound(f"no run {request.thread_id[:80]!r}", hint="list runs with agent_state")
+        raise NotFoundError(f"no run {request.thread_id[:80]!r}", hint="list runs with agent_state")
     return await _drive(run, context)
 
 
@@ -160,7 +160,7 @@ async def agent_state(request: StateInput, context: OperationContext) -> StateOu
     """Show where response runs stand, newest first, as of their last checkpoints.
 
     Raises:
-        NotFound: If there is no such run.
+        NotFoundError: If there is no such run.
     """
     responses = context.platform.responses
     names = await responses.threads() if request.thread_id is None else [request.thread_id]
@@ -168,6 +168,6 @@ async def agent_state(request: StateInput, context: OperationContext) -> StateOu
     for name in names[:20]:
         run = await responses.read(name)
         if run is None:
-            raise NotFound(f"no run {name[:80]!r}", hint="list runs with agent_state")
+            raise NotFoundError(f"no run {name[:80]!r}", hint="list runs with agent_state")
         runs.append(_output(run))
     return StateOutput(runs=runs)

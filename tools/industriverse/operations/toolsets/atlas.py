@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.errors import NotFound
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.recording import record_incident
 from industriverse.operations.registry import Example, operation
 from industriverse.operations.times import parse_time
@@ -33,7 +33,9 @@ class SearchInput(BaseModel):
     kind: KindName = Field(default="EnergyState", description="Kind of record")
     stream: str | None = Field(default=None, description="Only records of this stream")
     entity: str | None = Field(default=None, description="Only records about this asset, e.g. tank-1")
-    regime: str | None = Field(default=None, description="Only this regime, e.g. reference, disturbed, recovered")
+    regime: str | None = Field(
+        default=None, description="Only this regime, e.g. reference, disturbed, recovered"
+    )
     start: str | None = Field(default=None, description="From this ISO 8601 time")
     stop: str | None = Field(default=None, description="Before this ISO 8601 time")
     limit: int = Field(default=20, ge=1, le=100, description="Records per page")
@@ -114,8 +116,12 @@ class RecordOutput(BaseModel):
 
 
 def _brief(fields: dict[str, Any]) -> str:
-    shown = [(name, value) for name, value in fields.items() if name != "id" and value not in ("", None, [], ())]
-    return ", ".join(f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in shown)
+    shown = [
+        (name, value) for name, value in fields.items() if name != "id" and value not in ("", None, [], ())
+    ]
+    return ", ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in shown
+    )
 
 
 def _item(kind: str, record: Any) -> AtlasItem:
@@ -170,7 +176,7 @@ async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
     """Read one record and what it is linked to in the graph.
 
     Raises:
-        NotFound: If there is no such record.
+        NotFoundError: If there is no such record.
     """
     from industriverse.atlas import Kind
 
@@ -178,7 +184,7 @@ async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
         atlas = context.platform.services.atlas
         record = atlas.record(Kind(request.kind), request.id)
         if record is None:
-            raise NotFound(f"no {request.kind} {request.id[:80]!r}", hint="find ids with atlas_search")
+            raise NotFoundError(f"no {request.kind} {request.id[:80]!r}", hint="find ids with atlas_search")
         around = atlas.neighbourhood(request.id, kind=Kind(request.kind), depth=request.depth)
         relations = [
             Neighbour(
@@ -204,7 +210,7 @@ async def atlas_record(request: RecordInput, context: OperationContext) -> Recor
     """Write the states, shift, actions and proofs of an incident into the graph; writing again changes nothing.
 
     Raises:
-        NotFound: If there is no such stream or incident.
+        NotFoundError: If there is no such stream or incident.
     """
     recorded = await context.platform.run(
         record_incident, context.platform.services, request.stream, request.incident_id

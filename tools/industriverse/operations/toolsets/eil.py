@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.errors import InvalidArguments, OperationError
+from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.recording import record_proof
 from industriverse.operations.registry import Example, operation
 from industriverse.operations.services import Services
@@ -58,7 +58,9 @@ class ProveInput(BaseModel):
     """Which window to certify."""
 
     stream: str = Field(description="Name of the stream")
-    at: str | None = Field(default=None, description="ISO 8601 time of the window's last sample; latest if absent")
+    at: str | None = Field(
+        default=None, description="ISO 8601 time of the window's last sample; latest if absent"
+    )
     alpha: float = Field(default=0.05, gt=0, lt=1, description="Chance of refusing a clean window")
     nonce: str | None = Field(default=None, description="Your challenge, hexadecimal, to be signed along")
 
@@ -93,7 +95,7 @@ def _row_at(timestamps_ns: "np.ndarray[tuple[int], np.dtype[np.int64]]", at: str
         return len(timestamps_ns) - 1
     row = int(np.searchsorted(timestamps_ns, parse_time(at, "at"), side="right")) - 1
     if row < 0:
-        raise InvalidArguments(f"at: {at} is before the first scored sample", hint="give a later time")
+        raise InvalidArgumentsError(f"at: {at} is before the first scored sample", hint="give a later time")
     return row
 
 
@@ -151,7 +153,7 @@ async def eil_regime(request: RegimeInput, context: OperationContext) -> RegimeO
     """Tell whether a stream is in equilibrium, and its energy, entropy and free-energy excess at one sample.
 
     Raises:
-        NotFound: If there is no such stream or nothing was learned from it.
+        NotFoundError: If there is no such stream or nothing was learned from it.
     """
     return await context.platform.run(_regime, context.platform.services, request)
 
@@ -160,7 +162,9 @@ def _nonce(text: str | None) -> bytes | None:
     try:
         return None if text is None else bytes.fromhex(text)
     except ValueError:
-        raise InvalidArguments(f"nonce: {text!r:.40} is not hexadecimal", hint="give an even number of 0-9, a-f") from None
+        raise InvalidArgumentsError(
+            f"nonce: {text!r:.40} is not hexadecimal", hint="give an even number of 0-9, a-f"
+        ) from None
 
 
 def _prove(services: Services, request: ProveInput) -> ProveOutput:
@@ -174,7 +178,8 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
     stop = _row_at(frame.timestamps_ns, request.at) + 1
     if stop < reference.window:
         raise OperationError(
-            f"{stop} samples until then are fewer than the window of {reference.window}", hint="send more samples"
+            f"{stop} samples until then are fewer than the window of {reference.window}",
+            hint="send more samples",
         )
     window = frame.rows(stop - reference.window, stop)
     issued = services.certificates.issue(
@@ -213,7 +218,7 @@ async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutp
     certificate gets the same one again.
 
     Raises:
-        NotFound: If there is no such stream or nothing was learned from it.
+        NotFoundError: If there is no such stream or nothing was learned from it.
         NotInEquilibriumError: If a check fails.
     """
     return await context.platform.run(_prove, context.platform.services, request)

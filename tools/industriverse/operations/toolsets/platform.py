@@ -48,8 +48,12 @@ class StatusOutput(BaseModel):
         lines = [f"industriverse {self.version} in {self.home}, {self.open_incidents} open incidents"]
         for stream in self.streams:
             state = "not learned" if not stream.learned else "in alarm" if stream.alarm else "calm"
-            lines.append(f"stream {stream.name}: {stream.samples} samples, {stream.channels} channels, {state}")
-        lines += [f"simulated plant {plant.plant_id}: {plant.samples} samples" for plant in self.simulated_plants]
+            lines.append(
+                f"stream {stream.name}: {stream.samples} samples, {stream.channels} channels, {state}"
+            )
+        lines += [
+            f"simulated plant {plant.plant_id}: {plant.samples} samples" for plant in self.simulated_plants
+        ]
         return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
-from industriverse.operations.errors import NotAllowed, OperationError
+from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.incidents import incident_of, tickets_of
 from industriverse.operations.registry import Example, operation
 from industriverse.operations.responding import act_on_plan, draft_plan, plan_of, revert_plan
@@ -232,7 +232,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     """List incidents: tickets fused by the asset that they implicate, newest first.
 
     Raises:
-        NotFound: If the incident asked for does not exist.
+        NotFoundError: If the incident asked for does not exist.
     """
 
     def read(services: Services) -> ThreatsOutput:
@@ -270,7 +270,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
     """Say why an incident was opened: which sensors, by how much, work, heat or structure, and known techniques.
 
     Raises:
-        NotFound: If there is no such incident.
+        NotFoundError: If there is no such incident.
     """
 
     def read(services: Services) -> ExplainOutput:
@@ -332,7 +332,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
     """Compare doing nothing with what the plant can be told to do, and return a signed plan. Does nothing yet.
 
     Raises:
-        NotFound: If there is no such incident.
+        NotFoundError: If there is no such incident.
         OperationError: If the stream has no actuators.
     """
     await context.progress(0.0, None, "forecasting each candidate with the operator's model")
@@ -380,7 +380,7 @@ async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
     """Carry out a signed plan. Asks a person first if an action cannot be undone. A plan acts once.
 
     Raises:
-        NotAllowed: If the person declines.
+        NotAllowedError: If the person declines.
         ShieldError: If the plan id is altered, expired, or made for someone else.
     """
     services, run = context.platform.services, context.platform.run
@@ -388,12 +388,10 @@ async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
     approver = record.approved_by
     if record.plan.irreversible_actions and approver is None:
         answer = await context.approve(
-            ApprovalRequest(
-                key=record.plan.id, message=plan_text(record.plan), resume_token=record.plan.id
-            )
+            ApprovalRequest(key=record.plan.id, message=plan_text(record.plan), resume_token=record.plan.id)
         )
         if not answer.approved:
-            raise NotAllowed(
+            raise NotAllowedError(
                 f"the plan was declined{': ' + answer.reason if answer.reason else ''}",
                 hint="nothing was done; make another plan or respond by hand",
             )

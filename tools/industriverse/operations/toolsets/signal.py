@@ -17,7 +17,9 @@ class CompileInput(BaseModel):
 
     stream: str = Field(min_length=1, max_length=80, description="Name of a stream that holds samples")
     clean_rows: int | None = Field(
-        default=None, ge=100, description="The first rows, known to be free of attack and fault; all if absent"
+        default=None,
+        ge=100,
+        description="The first rows, known to be free of attack and fault; all if absent",
     )
     budget_per_day: float = Field(default=1.0, gt=0, le=1000, description="False tickets accepted per day")
 
@@ -40,7 +42,9 @@ class CompileOutput(BaseModel):
     note: str
 
     def __str__(self) -> str:
-        return f"{self.stream}: learned {self.channels} channels from {self.clean_rows} clean rows. {self.note}"
+        return (
+            f"{self.stream}: learned {self.channels} channels from {self.clean_rows} clean rows. {self.note}"
+        )
 
 
 def _output(stream: str, learned: Learned) -> CompileOutput:
@@ -86,7 +90,7 @@ async def signal_compile(request: CompileInput, context: OperationContext) -> Co
     Learning again from the same rows at the same budget changes nothing.
 
     Raises:
-        NotFound: If there is no such stream.
+        NotFoundError: If there is no such stream.
         OperationError: If it holds fewer rows than asked for.
         FitError: If the rows are too few or hold no value.
     """

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.errors import InvalidArguments
+from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.incidents import keep_tickets
 from industriverse.operations.registry import Example, operation
 from industriverse.operations.services import Services
@@ -25,12 +25,16 @@ class AttackInput(BaseModel):
     """An intruder's doing: a falsified level of tank 1 and a remote override of pump 335."""
 
     start_hour: float = Field(ge=0, description="Simulated hour at which it begins")
-    stop_hour: float | None = Field(default=None, description="Simulated hour at which it ends; never if absent")
+    stop_hour: float | None = Field(
+        default=None, description="Simulated hour at which it ends; never if absent"
+    )
     spoof: Literal["freeze", "offset", "value", "replay", "none"] = Field(
         default="freeze", description="What is done to the reported level of tank 1"
     )
     spoof_m: float = Field(default=0.0, description="Offset or value of the spoof, m")
-    override: Literal["closed", "open", "none"] = Field(default="closed", description="State forced on pump 335")
+    override: Literal["closed", "open", "none"] = Field(
+        default="closed", description="State forced on pump 335"
+    )
 
 
 class CreatePlant(BaseModel):
@@ -38,15 +42,21 @@ class CreatePlant(BaseModel):
 
     seed: int = Field(default=7, ge=0, description="Seed of demands and sensor noise")
     start: str = Field(default="2026-01-05T00:00:00Z", description="ISO 8601 time of the first sample")
-    interval_s: int = Field(default=900, description="Seconds between samples: 60, 300, 600, 900, 1800 or 3600")
+    interval_s: int = Field(
+        default=900, description="Seconds between samples: 60, 300, 600, 900, 1800 or 3600"
+    )
     attack: AttackInput | None = Field(default=None, description="What the intruder does; nothing if absent")
 
 
 class RunInput(BaseModel):
     """Which plant, and until when it runs."""
 
-    plant_id: str = Field(min_length=1, max_length=80, description="Name of the plant; also its stream's name")
-    until_hours: float = Field(ge=0, le=24 * 366, description="Run until this many simulated hours since its start")
+    plant_id: str = Field(
+        min_length=1, max_length=80, description="Name of the plant; also its stream's name"
+    )
+    until_hours: float = Field(
+        ge=0, le=24 * 366, description="Run until this many simulated hours since its start"
+    )
     create: CreatePlant | None = Field(default=None, description="Make the plant if it does not exist")
     stop_on_ticket: bool = Field(default=False, description="Stop at the first sample that raises a ticket")
 
@@ -157,8 +167,9 @@ def _curve(services: Services, plant_id: str, first_step: int) -> list[CurvePoin
     ]
 
 
-def _output(services: Services, plant_id: str, first_step: int, until_step: int, added: int,
-            tickets: list[str]) -> RunOutput:
+def _output(
+    services: Services, plant_id: str, first_step: int, until_step: int, added: int, tickets: list[str]
+) -> RunOutput:
     plant = services.plants.find(plant_id)
     step = min(plant.step, until_step)
     total = plant.service()
@@ -187,7 +198,9 @@ def _output(services: Services, plant_id: str, first_step: int, until_step: int,
     scope="simulate",
     title="Run a simulated plant",
     idempotent=True,
-    examples=(Example("Run the practice plant until tomorrow", {"plant_id": "practice", "until_hours": 24.0}),),
+    examples=(
+        Example("Run the practice plant until tomorrow", {"plant_id": "practice", "until_hours": 24.0}),
+    ),
 )
 async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
     """Run a SIMULATED water network until an hour; its telemetry becomes a stream of the same name.
@@ -195,7 +208,7 @@ async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
     Running until an hour that has passed changes nothing.
 
     Raises:
-        NotFound: If the plant does not exist and is not created.
+        NotFoundError: If the plant does not exist and is not created.
         JournalError: If it exists with another specification.
     """
     services, run = context.platform.services, context.platform.run
@@ -205,7 +218,7 @@ async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
     steps_per_hour = 3600 / plant.interval_s
     until_step = round(request.until_hours * steps_per_hour)
     if until_step < 1:
-        raise InvalidArguments(
+        raise InvalidArgumentsError(
             f"until_hours: {request.until_hours} is before the first sample",
             hint=f"give at least {plant.interval_s / 3600:g}",
         )

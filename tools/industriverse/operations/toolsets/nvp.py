@@ -1,0 +1,2 @@
+"""The nvp toolset: where a stream goes next, with intervals."""
+
