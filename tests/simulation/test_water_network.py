@@ -178,9 +178,20 @@ def test_other_seeds_give_other_telemetry_and_plants_do_not_disturb_each_other()
 def test_an_attack_changes_nothing_before_it_starts() -> None:
     quiet, hit = WaterNetworkPlant(4, MIDNIGHT_NS), WaterNetworkPlant(4, MIDNIGHT_NS, AttackSpec(30))
     assert np.array_equal(quiet.advance(30).values, hit.advance(30).values)
-    assert not np.array_equal(quiet.advance(1).values, hit.advance(1).values)
+    # The frozen reading is genuine at the first step and stays from the second on.
+    assert not np.array_equal(quiet.advance(2).values, hit.advance(2).values)
     quiet.close()
     hit.close()
+
+
+def test_a_patient_intruder_strikes_when_the_level_is_low() -> None:
+    plant = WaterNetworkPlant(2, MIDNIGHT_NS, AttackSpec(12 * HOUR, wait_below_m=5.2))
+    plant.advance(2 * DAY)
+    began = plant.attack_began_step
+    assert began is not None
+    assert began > 12 * HOUR
+    assert plant.service(began).lost_m3 > 1_000
+    plant.close()
 
 
 @pytest.mark.parametrize(

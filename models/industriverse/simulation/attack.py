@@ -21,9 +21,11 @@ class AttackSpec:
         start_step: First step at which it acts.
         stop_step: First step at which it no longer acts; None for never.
         spoof: How the level of tank 1 is falsified on its way to the controller and to telemetry: ``freeze``
-            repeats the last genuine reading, ``offset`` adds ``spoof_m``, ``value`` reports ``spoof_m``,
+            repeats the reading of its first step, ``offset`` adds ``spoof_m``, ``value`` reports ``spoof_m``,
             ``replay`` plays back the readings of a day before, ``none`` leaves it.
         spoof_m: Offset or value, m.
+        wait_below_m: The intruder strikes only once the real level is below this, m, as an observer of the
+            plant would; None strikes at ``start_step``.
         override: State forced on pump 335 over the controller's network link, ``"none"`` for no override.
     """
 
@@ -32,6 +34,7 @@ class AttackSpec:
     spoof: SpoofMode = "freeze"
     spoof_m: float = 0.0
     override: Literal["closed", "open", "none"] = "closed"
+    wait_below_m: float | None = None
 
     def __post_init__(self) -> None:
         if self.start_step < 0 or (self.stop_step is not None and self.stop_step <= self.start_step):
@@ -45,10 +48,6 @@ class AttackSpec:
                 hint=f"spoof is one of {', '.join(_MODES)}; override is closed, open or none",
             )
 
-    def acts(self, step: int) -> bool:
-        """Whether the intruder acts at a step."""
-        return self.start_step <= step and (self.stop_step is None or step < self.stop_step)
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the journal."""
         return asdict(self)
@@ -60,18 +59,22 @@ class Intruder:
     Args:
         spec: What it does; None for no attack.
         steps_per_day: How far back ``replay`` reaches.
+
+    Attributes:
+        began_step: The first step at which it acted, None so far.
     """
 
     def __init__(self, spec: AttackSpec | None, *, steps_per_day: int) -> None:
         self._spec = spec
         self._genuine: deque[float] = deque(maxlen=steps_per_day)
-        self._frozen: float | None = None
+        self._frozen_m = 0.0
+        self.began_step: int | None = None
         self.stuck: Mapping[str, bool] = {}
 
     def level(self, step: int, measured_m: float) -> float:
-        """The level of tank 1 that controller and telemetry get, m."""
-        spec = self._spec
-        if spec is None or not spec.acts(step):
+        """The level of tank 1 that controller and telemetry get, m; call it before ``override``."""
+        spec = self._acting(step, measured_m)
+        if spec is None:
             self._genuine.append(measured_m)
             return measured_m
         if spec.spoof == "offset":
@@ -79,9 +82,7 @@ class Intruder:
         if spec.spoof == "value":
             return spec.spoof_m
         if spec.spoof == "freeze":
-            if self._frozen is None:
-                self._frozen = self._genuine[-1] if self._genuine else measured_m
-            return self._frozen
+            return self._frozen_m
         if spec.spoof == "replay" and self._genuine:
             # Rotating the recorded day replays it over and over.
             self._genuine.rotate(-1)
@@ -90,7 +91,15 @@ class Intruder:
 
     def override(self, step: int) -> bool | None:
         """State forced on pump 335 over the network: True runs it, False stops it, None leaves it."""
+        spec = self._acting(step, None)
+        return None if spec is None or spec.override == "none" else spec.override == "open"
+
+    def _acting(self, step: int, measured_m: float | None) -> AttackSpec | None:
         spec = self._spec
-        if spec is None or not spec.acts(step) or spec.override == "none":
+        if spec is None or step < spec.start_step or (spec.stop_step is not None and step >= spec.stop_step):
             return None
-        return spec.override == "open"
+        if self.began_step is None and measured_m is not None:
+            if spec.wait_below_m is not None and measured_m >= spec.wait_below_m:
+                return None
+            self.began_step, self._frozen_m = step, measured_m
+        return None if self.began_step is None else spec

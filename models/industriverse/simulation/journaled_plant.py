@@ -109,6 +109,11 @@ class JournaledPlant:
         """Real tank levels by entity, m. For evaluation only."""
         return self._plant.true_levels_m()
 
+    @property
+    def attack_began_step(self) -> int | None:
+        """First step at which the intruder acted, None so far. For evaluation only."""
+        return self._plant.attack_began_step
+
     def telemetry(self, first_step: int = 0, stop_step: int | None = None) -> Frame:
         """Recorded samples from a step on, also those produced before a restart.
 

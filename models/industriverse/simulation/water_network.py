@@ -84,11 +84,12 @@ class WaterNetworkPlant:
         self.spec = WaterNetworkSpec(seed, start_ns, attack, interval_s)
         demand_stream, noise_stream = np.random.SeedSequence(seed).spawn(2)
         self._board = CommandBoard(COMMANDS)
+        self._intruder = Intruder(attack, steps_per_day=86_400 // interval_s)
         self._loop = ClosedLoop(
             interval_s=interval_s,
             first_second_of_day=start_ns // NANOSECONDS_PER_SECOND % 86_400,
             board=self._board,
-            interference=Intruder(attack, steps_per_day=86_400 // interval_s),
+            interference=self._intruder,
             demand=DemandModel(net3(), interval_s=interval_s, generator=np.random.default_rng(demand_stream)),
             generator=np.random.default_rng(noise_stream),
             first_step=-_WARM_UP_S // interval_s,
@@ -178,6 +179,11 @@ class WaterNetworkPlant:
     def true_levels_m(self) -> dict[str, float]:
         """Real tank levels by entity, m, which instruments may hide. For evaluation only."""
         return {f"tank-{key}": self._loop.hydraulics.level_m(key) for key in TANKS}
+
+    @property
+    def attack_began_step(self) -> int | None:
+        """First step at which the intruder acted, None so far. For evaluation only."""
+        return self._intruder.began_step
 
     def close(self) -> None:
         """Free the solver."""
