@@ -1,5 +1,6 @@
 """EPANET stepped from outside, in metric units."""
 
+import os
 import tempfile
 import weakref
 from collections.abc import Collection, Mapping
@@ -69,7 +70,9 @@ class HydraulicNetwork:
             self._epanet.ENsettimeparam(code, interval_s)
         self._epanet.ENsettimeparam(_TIME_DURATION, _DURATION_S)
         node, link = self._epanet.ENgetnodeindex, self._epanet.ENgetlinkindex
-        self._junctions = [node(junction.id) for junction in network.junctions]
+        drawing = [number for number, place in enumerate(network.junctions) if place.base_demand_m3_h > 0]
+        self._drawing = np.array(drawing, dtype=np.intp)
+        self._customers = [node(network.junctions[number].id) for number in drawing]
         self._tanks = {key: node(key) for key in network.tanks}
         self._node, self._link = _Indices(node), _Indices(link)
         self._elevation_m = {junction.id: junction.elevation_m for junction in network.junctions}
@@ -81,17 +84,22 @@ class HydraulicNetwork:
             self._epanet.ENsetnodevalue(index, _NODE_CAN_OVERFLOW, float(key in spilling))
         self._epanet.ENopenH()
         self._epanet.ENinitH(_INITIALISE_FLOWS_KEEP_NO_FILE)
+        if os.name == "posix":
+            # EPANET holds its files open; without names they vanish even if this process is killed.
+            folder.cleanup()
 
     def close(self) -> None:
         """Free EPANET's memory and files; safe to call twice."""
         self._close()
 
     def set_demands(self, demands_m3_h: NDArray[np.float64]) -> None:
-        """Set what each junction asks for, m3/h, in the order of ``network.junctions``."""
-        self._requested_m3_h = float(demands_m3_h.sum())
-        for index, demand in zip(
-            self._junctions, (demands_m3_h / GALLON_PER_MINUTE_M3_H).tolist(), strict=True
-        ):
+        """Set what each junction asks for, m3/h, in the order of ``network.junctions``.
+
+        Junctions whose base demand is 0 in the file have no customers and are left out.
+        """
+        drawn = demands_m3_h[self._drawing]
+        self._requested_m3_h = float(drawn.sum())
+        for index, demand in zip(self._customers, (drawn / GALLON_PER_MINUTE_M3_H).tolist(), strict=True):
             self._epanet.ENsetnodevalue(index, _NODE_BASE_DEMAND, demand)
 
     def set_link(self, link: str, *, is_open: bool) -> None:
@@ -155,7 +163,7 @@ class HydraulicNetwork:
 
     def _delivered_m3_h(self) -> float:
         read = self._epanet.ENgetnodevalue
-        gallons = sum(float(read(index, _NODE_DEMAND)) for index in self._junctions)
+        gallons = sum(float(read(index, _NODE_DEMAND)) for index in self._customers)
         return gallons * GALLON_PER_MINUTE_M3_H
 
     def _spill_m3_h(self) -> float:
