@@ -82,7 +82,7 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("atlas", "plants", "shield", "ledger"):
+        for name in ("atlas", "plants", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:

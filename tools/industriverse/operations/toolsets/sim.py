@@ -32,6 +32,9 @@ class AttackInput(BaseModel):
         default="freeze", description="What is done to the reported level of tank 1"
     )
     spoof_m: float = Field(default=0.0, description="Offset or value of the spoof, m")
+    wait_below_m: float | None = Field(
+        default=None, description="The intruder waits until tank 1 is really below this level, m"
+    )
     override: Literal["closed", "open", "none"] = Field(
         default="closed", description="State forced on pump 335"
     )
@@ -89,6 +92,7 @@ class RunOutput(BaseModel):
     tickets: list[str]
     curve: list[CurvePoint]
     service: Service
+    attack_began_hours: float | None = Field(description="When the intruder struck, known only to a simulation")
 
     def __str__(self) -> str:
         return (
@@ -114,6 +118,7 @@ def _create(services: Services, plant_id: str, create: CreatePlant) -> None:
             spoof=given.spoof,
             spoof_m=given.spoof_m,
             override=given.override,
+            wait_below_m=given.wait_below_m,
         )
     start_ns = parse_time(create.start, "create.start")
     services.plants.create(plant_id, WaterNetworkSpec(create.seed, start_ns, attack, create.interval_s))
@@ -174,6 +179,7 @@ def _output(
     step = min(plant.step, until_step)
     total = plant.service()
     last_hour = plant.service(max(0, plant.step - round(3600 / plant.interval_s)))
+    began = plant.attack_began_step
     sample_ns = plant.spec.start_ns + round(max(0, step - 1) * plant.interval_s * 1e9)
     return RunOutput(
         plant_id=plant_id,
@@ -189,6 +195,7 @@ def _output(
             lost_m3=total.lost_m3,
             last_hour_lost_m3=last_hour.lost_m3,
         ),
+        attack_began_hours=None if began is None else began * plant.interval_s / 3600,
     )
 
 
