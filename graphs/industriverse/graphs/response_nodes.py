@@ -21,8 +21,8 @@ VERIFY_STEP_HOURS = 1.0
 VERIFY_LIMIT_HOURS = 48.0
 """A plant that is not back by then is taken to be no better off, and the actions are reverted."""
 
-CALM_LOOKS = 3
-"""Consecutive looks out of alarm that count as recovery."""
+CALM_LOOKS = 6
+"""Consecutive looks, out of alarm and with clean free energy, that count as recovery."""
 
 FORECAST_HOURS = 6.0
 
@@ -122,11 +122,12 @@ async def verify(
     while hours < VERIFY_LIMIT_HOURS and calm < CALM_LOOKS:
         hours += VERIFY_STEP_HOURS
         regime = await _look(state, runtime, hours)
-        calm = 0 if regime["alarm"] else calm + 1
+        back = not regime["alarm"] and regime["free_energy_kt"] <= regime["free_energy_limit_kt"]
+        calm = calm + 1 if back else 0
     recovered = calm >= CALM_LOOKS
     after = hours - (CALM_LOOKS - 1) * VERIFY_STEP_HOURS
-    outcome = f"out of alarm after {after:.0f} h" if recovered else f"still in alarm after {hours:.0f} h"
-    _tell(runtime, f"verify: {outcome}, {regime['free_energy_kt']:.1f} kT above equilibrium")
+    outcome = f"back in equilibrium after {after:.0f} h" if recovered else f"not back after {hours:.0f} h"
+    _tell(runtime, f"verify: {outcome}, free-energy excess {regime['free_energy_kt']:.1f} kT")
     return Command(
         goto="prove" if recovered else "revert",
         update={

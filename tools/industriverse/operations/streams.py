@@ -4,8 +4,10 @@ A process that starts again reads the samples after the reference anew; scoring 
 to the same readings and the same tickets.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from industriverse.eil.reference import Reference
 from industriverse.eil.watch import Watcher, WatchSummary
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.telemetry import TelemetryStore
-from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
+from industriverse.signals import Frame, ThermoReadings, Ticket
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
@@ -23,6 +25,9 @@ PROOF_WINDOW_S = 86_400.0
 
 SHORTEST_PROOF_WINDOW = 64
 """Samples; below this the spectrum of a window says little."""
+
+EXCEEDANCE = 1e-3
+"""Share of clean samples whose free-energy excess counts as out of the ordinary."""
 
 WINDOWS_NEEDED = 8
 """Windows that the clean rows must hold for a proof reference."""
@@ -54,12 +59,19 @@ class Learned:
 
 
 class LiveStream:
-    """A detector that follows one stream, and the readings that it gave since the reference."""
+    """A detector that follows one stream, and the readings that it gave since the reference.
 
-    def __init__(self, stream: str, reference: Reference) -> None:
+    Args:
+        stream: Name of the stream.
+        reference: What equilibrium means for it.
+        free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
+    """
+
+    def __init__(self, stream: str, reference: Reference, free_energy_limit_kt: float) -> None:
         from industriverse.eil.detector import Detector
 
         self.reference = reference
+        self.free_energy_limit_kt = free_energy_limit_kt
         self._watcher = Watcher(Detector.from_reference(reference), stream)
         self._blocks: list[ThermoReadings] = []
 
@@ -148,7 +160,7 @@ class Streams:
         clean = self.store.frame(stream).rows(0, rows)
         known = self._reference(stream)
         if known is not None and self._is_same(known, clean, budget_per_day):
-            return Learned(known, self.equilibrium(stream), self._no_proof(stream), relearned=False)
+            return Learned(known, self.equilibrium(stream), str(self._notes(stream)["no_proof"]), relearned=False)
         reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
         equilibrium, refusal = self._fit_equilibrium(clean)
         folder = self._stream_folder(stream)
@@ -157,7 +169,8 @@ class Streams:
             equilibrium.save(folder / "equilibrium.npz")
         else:
             (folder / "equilibrium.npz").unlink(missing_ok=True)
-        (folder / "no-proof.txt").write_text(refusal)
+        notes = {"no_proof": refusal, "free_energy_limit_kt": _free_energy_limit(reference, clean)}
+        (folder / "notes.json").write_text(json.dumps(notes))
         reference.save(folder / "reference.npz")
         self._live.pop(stream, None)
         return Learned(reference, equilibrium, refusal, relearned=True)
@@ -173,7 +186,7 @@ class Streams:
             reference = self._reference(stream)
             if reference is None:
                 return None
-            live = LiveStream(stream, reference)
+            live = LiveStream(stream, reference, float(self._notes(stream)["free_energy_limit_kt"]))
             live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
             self._live[stream] = live
         return self._live[stream]
@@ -200,9 +213,9 @@ class Streams:
         path = self._stream_folder(stream) / "reference.npz"
         return Reference.load(path) if path.exists() else None
 
-    def _no_proof(self, stream: str) -> str:
-        path = self._stream_folder(stream) / "no-proof.txt"
-        return path.read_text() if path.exists() else ""
+    def _notes(self, stream: str) -> dict[str, Any]:
+        notes: dict[str, Any] = json.loads((self._stream_folder(stream) / "notes.json").read_text())
+        return notes
 
     def _stream_folder(self, stream: str) -> Path:
         # Names come from callers; hex keeps them from meaning anything to the file system.
@@ -232,6 +245,10 @@ class Streams:
             return None, str(error)
 
 
-def hours_since(start_ns: int, timestamp_ns: int) -> float:
-    """Hours between two times in nanoseconds."""
-    return (timestamp_ns - start_ns) / (3600 * NANOSECONDS_PER_SECOND)
+def _free_energy_limit(reference: Reference, clean: Frame) -> float:
+    """Free-energy excess that clean samples exceed with probability EXCEEDANCE, kT."""
+    from industriverse.eil.detector import Detector
+
+    detector = Detector.from_reference(reference)
+    detector.rewind()
+    return float(np.quantile(detector.score(clean).free_energy, 1.0 - EXCEEDANCE))

@@ -17,11 +17,12 @@ Rollout = Callable[[tuple[CommandCandidate, ...]], RolloutOutcome]
 class PlannerWeights:
     """What counts, on a common scale without units.
 
-    Free energy and loss enter as parts of their do-nothing values, so an option that halves both gains
-    ``0.5 * free_energy + 0.5 * loss``.
+    Loss enters as part of its do-nothing value. The free-energy excess F enters as log(1 + F / kT): an excess
+    of 1,500 kT is as impossible in equilibrium as one of 50,000 kT, so what counts is the number of halvings
+    on the way back, not the first and largest of them.
 
     Attributes:
-        free_energy: Weight of the relative drop of the free-energy excess.
+        free_energy: Weight of the relative drop of log(1 + F / kT).
         loss: Weight of the relative drop of the expected loss.
         irreversibility: Gain that an irreversible action has to bring beyond a reversible one.
         cost: Gain that each unit of cost has to bring.
@@ -117,7 +118,9 @@ class _Search:
     def improvement(self, commands: tuple[CommandCandidate, ...]) -> float:
         """Weighted relative drop of free energy and loss against doing nothing, before any price."""
         outcome = self.outcome(commands)
-        energy = _relative_drop(self.nothing.free_energy_excess_kt, outcome.free_energy_excess_kt)
+        energy = _relative_drop(
+            _log_excess(self.nothing.free_energy_excess_kt), _log_excess(outcome.free_energy_excess_kt)
+        )
         loss = _relative_drop(self.nothing.loss, outcome.loss)
         return self.weights.free_energy * energy + self.weights.loss * loss
 
@@ -132,6 +135,11 @@ class _Search:
         """Best first; where gains are equal, the reversible, then the cheaper, then by name."""
         last = commands[-1]
         return (-round(self.gain(commands), 9), int(not last.reversible), last.cost, last.label)
+
+
+def _log_excess(free_energy_kt: float) -> float:
+    # A divergence is never negative; rounding may say otherwise.
+    return math.log1p(max(free_energy_kt, 0.0))
 
 
 def _relative_drop(before: float, after: float) -> float:

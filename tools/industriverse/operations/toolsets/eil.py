@@ -35,6 +35,7 @@ class RegimeOutput(BaseModel):
     temperature: float
     entropy_change_nats: float
     free_energy_kt: float
+    free_energy_limit_kt: float = Field(description="What clean samples exceed once in a thousand")
     work_kt: float
     heat_kt: float
     structure_kt: float
@@ -128,6 +129,7 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
         temperature=reading.temperature,
         entropy_change_nats=reading.entropy,
         free_energy_kt=reading.free_energy,
+        free_energy_limit_kt=live.free_energy_limit_kt,
         work_kt=reading.work,
         heat_kt=reading.heat,
         structure_kt=reading.structure,
