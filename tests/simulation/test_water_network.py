@@ -1,5 +1,8 @@
 """The simulated water network: physics, attack, commands and replay, all measured."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -84,6 +87,7 @@ def test_water_is_conserved_in_every_tank() -> None:
 def test_an_attack_without_response_costs_service_within_hours() -> None:
     plant = attacked()
     assert plant.service(ATTACK.start_step).lost_share > 0.25
+    assert plant.lost_by_step_m3().sum() == pytest.approx(plant.service().lost_m3)
     assert plant.service().lost_m3 == pytest.approx(plant.service(ATTACK.start_step).lost_m3, abs=1)
     plant.close()
 
@@ -115,6 +119,19 @@ def test_isolation_with_an_estimated_level_restores_the_plant_without_spilling()
     plant.close()
 
 
+def test_isolation_with_the_wired_link_restores_plant_and_telemetry() -> None:
+    wired = Command("wire", "switch_sensor_link", "tank-1")
+    plant = attacked(RECOVERY[0], wired)
+    service = plant.service(ATTACK.start_step)
+    assert service.lost_share < 1e-5
+    assert service.overflow_m3 == 0
+    truth = plant.true_levels_m()["tank-1"]
+    assert plant.advance(1).column("tank-1.level")[0] == pytest.approx(truth, abs=0.05)
+    plant.revert("wire")
+    assert abs(plant.advance(1).column("tank-1.level")[0] - truth) > 0.5
+    plant.close()
+
+
 def test_forcing_the_pump_keeps_service_but_spills() -> None:
     plant = attacked(Command("hand", "force_pump", "pump-335", "open"))
     service = plant.service(ATTACK.start_step)
@@ -127,9 +144,10 @@ def test_forcing_the_pump_keeps_service_but_spills() -> None:
     "command",
     [
         Command("c", "use_estimated_level", "tank-1"),
+        Command("c", "switch_sensor_link", "tank-1"),
         Command("c", "throttle_pump", "pump-10", 0.7),
     ],
-    ids=["estimate alone", "throttle"],
+    ids=["estimate alone", "wired link alone", "throttle"],
 )
 def test_plausible_commands_that_do_not_help_change_little(command: Command) -> None:
     plant = attacked(command)
@@ -269,3 +287,12 @@ def test_impossible_specifications_are_refused() -> None:
 def test_a_specification_survives_plain_data() -> None:
     spec = WaterNetworkSpec(3, 5, AttackSpec(7, 9, "offset", -1.0, "none"), 900)
     assert WaterNetworkSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_the_hydraulic_library_is_imported_only_when_a_plant_is_built() -> None:
+    program = (
+        "import sys; import industriverse.simulation.water_network, industriverse.simulation.journal; "
+        "assert 'wntr' not in sys.modules; assert 'pandas' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment)

@@ -20,7 +20,7 @@ class AttackSpec:
     Attributes:
         start_step: First step at which it acts.
         stop_step: First step at which it no longer acts; None for never.
-        spoof: How the level of tank 1 is falsified on its way to the controller and to telemetry: ``freeze``
+        spoof: How the level of tank 1 is falsified on its radio link to controller and telemetry: ``freeze``
             repeats the reading of its first step, ``offset`` adds ``spoof_m``, ``value`` reports ``spoof_m``,
             ``replay`` plays back the readings of a day before, ``none`` leaves it.
         spoof_m: Offset or value, m.

@@ -90,6 +90,7 @@ class ClosedLoop:
         self.step = first_step
         self._interval_s = interval_s
         self._first_second_of_day = first_second_of_day
+        self._board = board
         self._interference = interference
         self._demand = demand
         self._generator = generator
@@ -104,7 +105,9 @@ class ClosedLoop:
         if self._generator is not None:
             noise = self._noise_sd * self._generator.standard_normal(noise.size)
         measured = self.hydraulics.level_m(CONTROL_TANK) + float(noise[_LEVEL])
-        reported = self._interference.level(self.step, measured)
+        by_radio = self._interference.level(self.step, measured)
+        wired = self._board.holding("switch_sensor_link", f"tank-{CONTROL_TANK}") is not None
+        reported = measured if wired else by_radio
         actuators = self._controller.decide(
             reported_level_m=reported,
             estimated_level_m=self._estimator.level_m,

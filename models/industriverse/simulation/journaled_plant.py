@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from industriverse.signals import Channel, Frame
 from industriverse.simulation.errors import JournalError, SimulationError
 from industriverse.simulation.plant import Command, CommandSpec, ServiceReport
@@ -105,6 +108,10 @@ class JournaledPlant:
         """Service since a step (0 is the start)."""
         return self._plant.service(since_step)
 
+    def lost_by_step_m3(self) -> NDArray[np.float64]:
+        """Demand not delivered in each step so far, m3, shape (step,)."""
+        return self._plant.lost_by_step_m3()
+
     def true_levels_m(self) -> dict[str, float]:
         """Real tank levels by entity, m. For evaluation only."""
         return self._plant.true_levels_m()
@@ -136,7 +143,7 @@ class JournaledPlant:
             raise SimulationError(f"cannot advance by {steps} steps", hint="advance by 1 or more")
         with self._lock:
             self._write(lambda: ("advance", {"to_step": self.step + steps}))
-            return self.telemetry(self.step - steps)
+            return self._frames[-1]
 
     def advance_to(self, step: int) -> Frame | None:
         """Run until ``step`` samples exist; None if they already do. Safe to repeat after a crash."""

@@ -130,6 +130,15 @@ COMMANDS = (
         entity=f"tank-{CONTROL_TANK}",
         reversal="revert it: the controller reads the level sensor again",
     ),
+    CommandSpec(
+        "switch_sensor_link",
+        f"tank-{CONTROL_TANK}",
+        "Reads the level sensor over its wired line instead of radio, for controller and telemetry.",
+        reversible=True,
+        cost=2.0,
+        entity=f"tank-{CONTROL_TANK}",
+        reversal="revert it: the level comes over radio again",
+    ),
     *(
         CommandSpec(
             "force_pump",

@@ -40,7 +40,7 @@ class Hypothesis:
         or
             ``"open"``. Only ``pump-335`` has such a link.
         stuck: Pumps that obey nobody: entity -> ``"closed"`` or ``"open"``.
-        false_level_m: What the level sensor of tank 1 goes on reporting, m; None if it tells the truth.
+        false_level_m: What tank 1's level goes on being reported as by radio, m; None for the truth.
     """
 
     overridden: Mapping[str, str] = field(default_factory=dict)

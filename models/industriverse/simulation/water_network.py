@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 from industriverse.simulation.attack import AttackSpec, Intruder
@@ -175,6 +176,10 @@ class WaterNetworkPlant:
     def service(self, since_step: int = 0) -> ServiceReport:
         """Service since a step (0 is the start)."""
         return summarise(self._totals[since_step:])
+
+    def lost_by_step_m3(self) -> NDArray[np.float64]:
+        """Demand not delivered in each step so far, m3, shape (step,)."""
+        return np.array([totals.requested_m3 - totals.delivered_m3 for totals in self._totals])
 
     def true_levels_m(self) -> dict[str, float]:
         """Real tank levels by entity, m, which instruments may hide. For evaluation only."""
