@@ -12,6 +12,7 @@ from industriverse.economy import (
     AccountError,
     AmountError,
     Asset,
+    Entry,
     IdempotencyError,
     InsufficientFundsError,
     LedgerClosedError,
@@ -132,7 +133,7 @@ def test_supply_beyond_the_range_of_integers_is_refused(ledger: Ledger) -> None:
 def test_entries_are_paged_in_order_and_a_cursor_sees_what_comes_later(funded: Ledger) -> None:
     for index in range(5):
         move(funded, f"t{index}", 10)
-    seen = []
+    seen: list[Entry] = []
     cursor = ""
     while page := funded.entries(cursor=cursor, limit=3).entries:
         seen += page
@@ -155,10 +156,15 @@ def test_entries_are_paged_in_order_and_a_cursor_sees_what_comes_later(funded: L
 
 def test_an_exception_in_a_write_transaction_undoes_all_of_it(funded: Ledger) -> None:
     legs = (Leg("ada", Asset.CEU, -10), Leg("bo", Asset.CEU, 10))
-    with pytest.raises(RuntimeError, match="change of mind"), funded.writer() as writer:
-        writer.post(Posting("t1", "transfer", legs))
-        assert writer.balance("bo", Asset.CEU) == 10
-        raise RuntimeError("change of mind")
+
+    def post_and_fail() -> None:
+        with funded.writer() as writer:
+            writer.post(Posting("t1", "transfer", legs))
+            assert writer.balance("bo", Asset.CEU) == 10
+            raise RuntimeError("change of mind")
+
+    with pytest.raises(RuntimeError, match="change of mind"):
+        post_and_fail()
     assert funded.balance("bo", Asset.CEU) == 0
     assert funded.verify().transactions == 1
 

@@ -81,7 +81,7 @@ def test_second_mint_of_the_same_evidence_is_refused(mint: ProofMint) -> None:
 def test_the_database_refuses_a_second_mint_under_another_key(mint: ProofMint) -> None:
     minted = mint.mint(envelope(), "ada")
     legs = (Leg("issuer:PFT", Asset.PFT, -5), Leg("eve", Asset.PFT, 5))
-    with pytest.raises(LedgerError, match="UNIQUE constraint failed: transactions.reference"):
+    with pytest.raises(LedgerError, match="UNIQUE constraint failed"):
         mint.ledger.post(Posting("another key", "mint", legs, minted.evidence.evidence_sha256))
     assert mint.ledger.balance("eve", Asset.PFT) == 0
     assert mint.ledger.verify().ok

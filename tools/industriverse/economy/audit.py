@@ -74,30 +74,38 @@ def transaction_hash(values: Mapping[str, Any], entries: Sequence[Entry]) -> str
 
 def verify(engine: Engine) -> Verification:
     """Recompute hashes, balances and supply; see :meth:`industriverse.economy.ledger.Ledger.verify`."""
-    replay = _Replay()
-    fault: Fault | None = None
     try:
-        with database.reading(engine) as connection:
-            for values, entries in _chain(connection):
-                problem = replay.problem(values, entries)
-                if problem:
-                    fault = Fault(replay.sequence + 1, problem)
-                    break
-                replay.accept(values, entries)
-            else:
-                problem = replay.problem_beside_the_chain(connection)
-                fault = Fault(None, problem) if problem else None
-    except LedgerError as error:
-        # A page of the file, or a value in it, that the database itself cannot read.
-        fault = Fault(replay.sequence + 1, f"it or one behind it cannot be read: {error}")
+        return _verify(engine, _Replay(), _BATCH)
+    except LedgerError:
+        # Something is there that the database itself cannot read. Going row by row tells where.
+        replay = _Replay()
+        try:
+            return _verify(engine, replay, 1)
+        except LedgerError as error:
+            fault = Fault(replay.sequence + 1, f"it cannot be read: {error}")
+            return Verification(replay.sequence, replay.hash, replay.supply(), fault)
+
+
+def _verify(engine: Engine, replay: "_Replay", batch: int) -> Verification:
+    fault: Fault | None = None
+    with database.reading(engine) as connection:
+        for values, entries in _chain(connection, batch):
+            problem = replay.problem(values, entries)
+            if problem:
+                fault = Fault(replay.sequence + 1, problem)
+                break
+            replay.accept(values, entries)
+        else:
+            problem = replay.problem_beside_the_chain(connection)
+            fault = Fault(None, problem) if problem else None
     return Verification(replay.sequence, replay.hash, replay.supply(), fault)
 
 
-def _chain(connection: Connection) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
+def _chain(connection: Connection, batch: int) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
     table, legs = schema.transactions, schema.entries
     last = -(2**63)
     while True:
-        query = select(table).where(table.c.sequence > last).order_by(table.c.sequence).limit(_BATCH)
+        query = select(table).where(table.c.sequence > last).order_by(table.c.sequence).limit(batch)
         rows = [dict(row._mapping) for row in connection.execute(query)]
         if not rows:
             return
@@ -128,13 +136,8 @@ class _Replay:
             return f"it is missing; {values['sequence']} follows"
         if values["previous_hash"] != self.hash:
             return "it does not follow from the transaction before it"
-        # SQLite keeps whatever type is written into a column; text would pass for a number below.
-        if any(
-            type(number) is not int
-            for entry in entries
-            for number in (entry.leg, entry.amount, entry.balance)
-        ):
-            return "an amount is not an integer"
+        if _has_foreign_types(values, entries):
+            return "it holds a value of the wrong type"
         if transaction_hash(values, entries) != values["hash"]:
             return "its content does not match its hash"
         totals: dict[str, int] = defaultdict(int)
@@ -172,15 +175,15 @@ class _Replay:
 
     def problem_beside_the_chain(self, connection: Connection) -> str:
         """What is wrong with head, balances or supply; empty if nothing."""
-        end = connection.execute(select(schema.head)).one_or_none()
-        if end is None or (end.sequence, end.hash) != (self.sequence, self.hash):
-            last = "nothing" if end is None else f"transaction {end.sequence}"
-            return f"the head says {last}, the chain ends with transaction {self.sequence}"
+        ends = [tuple(row) for row in connection.execute(select(schema.head.c.sequence, schema.head.c.hash))]
+        if ends != [(self.sequence, self.hash)]:
+            said = f"transaction {ends[0][0]}" if len(ends) == 1 else f"{len(ends)} things"
+            return f"the head says {said}, the chain ends with transaction {self.sequence}"
         written = connection.execute(select(func.count()).select_from(schema.entries)).scalar_one()
         if written != self.entries:
             return f"{written - self.entries} entries belong to no transaction"
         kept = {(row.account, row.asset): row for row in connection.execute(select(schema.balances))}
-        for account, asset in sorted(kept.keys() | self.balances.keys()):
+        for account, asset in sorted(kept.keys() | self.balances.keys(), key=repr):
             expected = self.balances.get((account, asset))
             row = kept.get((account, asset))
             if row is None or row.amount != expected:
@@ -188,6 +191,9 @@ class _Replay:
                 return f"the balance of {account} in {asset} is {found}, its entries give {expected}"
             if bool(row.issuer) != is_issuer(account):
                 return f"{account} is wrongly marked as issuer or not"
+        return self._supply_problem() or _file_problem(connection)
+
+    def _supply_problem(self) -> str:
         for asset, supply in self.supply().items():
             held = sum(
                 amount
@@ -197,3 +203,23 @@ class _Replay:
             if held != supply:
                 return f"the supply of {asset} is {supply}, its holders have {held}"
         return ""
+
+
+def _has_foreign_types(values: Mapping[str, Any], entries: Sequence[Entry]) -> bool:
+    # SQLite keeps whatever type is written into a column.
+    numbers = [values["sequence"], values["created_ns"]]
+    texts = [values[name] for name in (*_HASHED, "hash") if name not in ("sequence", "created_ns")]
+    for entry in entries:
+        numbers += [entry.leg, entry.amount, entry.balance]
+        texts += [entry.account, entry.asset]
+    return any(type(number) is not int for number in numbers) or any(
+        not isinstance(text, str) for text in texts
+    )
+
+
+def _file_problem(connection: Connection) -> str:
+    # A damaged index would hide a key or an evidence hash, and so let it be used a second time.
+    if connection.dialect.name != "sqlite":
+        return ""
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
+    return "" if found == ["ok"] else f"the database file is damaged: {found[0]}"

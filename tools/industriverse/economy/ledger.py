@@ -36,7 +36,7 @@ from industriverse.economy.money import (
 __all__ = ["Ledger", "Writer"]
 
 _MAX_PAGE = 1_000
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,3})")
+_CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
 
 
 class Writer:
