@@ -267,6 +267,7 @@ def test_backward_time_is_sorted_when_asked_for_and_rows_can_be_traced(tmp_path:
         (("2020-13-01", "2020-13-02"), r"row 1 is '2020-13-01'"),
         (("true", "false"), "holds 'bool"),
         (("1e300", "2e300"), "1678 to 2262"),
+        (("1e10", "2e10"), "1678 to 2262"),
         (("", ""), "0 row.s. with a time"),
     ],
 )
@@ -428,6 +429,10 @@ def test_a_frame_that_cannot_be_written_says_why(tmp_path: Path) -> None:
         write_frame(named, tmp_path / "frame.csv")
     with pytest.raises(IngestError, match="cannot be written"):
         write_frame(named, tmp_path / "none" / "frame.parquet")
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(IngestError, match="cannot be written"):
+        write_frame(named, tmp_path / "folder.parquet")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.parquet"]
 
 
 def test_importing_signals_and_ingest_does_not_load_arrow() -> None:
