@@ -267,73 +267,13 @@ def test_backward_time_is_sorted_when_asked_for_and_rows_can_be_traced(tmp_path:
         (("2020-13-01", "2020-13-02"), r"row 1 is '2020-13-01'"),
         (("true", "false"), "holds 'bool"),
         (("1e300", "2e300"), "1678 to 2262"),
+        (("1e10", "2e10"), "1678 to 2262"),
         (("", ""), "0 row.s. with a time"),
     ],
 )
 def test_times_that_are_none_are_named(tmp_path: Path, texts: tuple[str, ...], message: str) -> None:
     with pytest.raises(IngestError, match=message):
         times_of(tmp_path, *texts)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", "", "is empty"),
-        ("a.csv", "time,x\n", "0 data row"),
-        ("a.csv", "time,x\n1,2\n", "1 data row.*two rows"),
-        ("a.csv", "time,x\n1,2,3\n", "not well-formed csv.*Expected 2 columns"),
-        ("a.csv", "time,x,x\n1,2,3\n2,3,4\n", "two columns named 'x'"),
-        ("a.csv", "1,2\n3,4\n5,6\n", "numbers .* instead of column names"),
-        ("a.csv", "time,x\n5,1\n5,2\n", "1 row.s. with a time"),
-        ("a.csv", "time,x\n1,\x1b[2J\n", "1 data row"),
-        ("a.csv", "time,x\n1,\x1b[2J,3\n", r"got 3: 1,.x1b"),
-        ("a.parquet", "no parquet", "not well-formed parquet"),
-        ("a.jsonl", '{"x": 1}\n{"x": \n', "line 2 is not JSON"),
-        ("a.jsonl", "[1, 2]\n[3, 4]\n", "line 1 is not an object"),
-        ("a.jsonl", '{"x": {"y": 1}}\n{"x": {"y": 2}}\n', "'x' holds 'struct"),
-        ("a.txt", "time,x\n1,2\n", "suffix '.txt'.*ending in .csv"),
-    ],
-)
-def test_a_file_that_is_no_telemetry_gives_one_line_with_the_fix(
-    tmp_path: Path, name: str, content: str, message: str
-) -> None:
-    with pytest.raises(IngestError, match=message) as caught:
-        read_frame(csv(tmp_path, content, name))
-    assert len(str(caught.value).splitlines()) == 1
-    assert caught.value.hint
-
-
-def test_a_missing_file_a_folder_and_an_impossible_path_are_told_apart(tmp_path: Path) -> None:
-    (tmp_path / "folder.csv").mkdir()
-    for path, message in [
-        (tmp_path / "none.csv", "does not exist"),
-        (tmp_path / "folder.csv", "is a folder"),
-        (tmp_path / ("x" * 5000 + ".csv"), "cannot be opened"),
-        (Path("bad\0path.csv"), "cannot be opened"),
-    ]:
-        with pytest.raises(IngestError, match=message):
-            read_frame(path)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no user ids here")
-def test_an_unreadable_file_is_named_with_the_permission_it_needs(tmp_path: Path) -> None:
-    path = csv(tmp_path, "time,x\n1,2\n2,3\n")
-    path.chmod(0)
-    user = os.geteuid()
-    if user == 0:  # permissions do not bind root, so give them up for the while
-        os.seteuid(65534)
-    try:
-        with pytest.raises(IngestError, match="read permission"):
-            read_frame(path)
-    finally:
-        os.seteuid(user)
-
-
-def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "stream.csv"
-    path.write_bytes(b"time,x\n1,\xff\xfe\n2,3\n")
-    with pytest.raises(IngestError, match="'x' holds 'binary"):
-        read_frame(path)
 
 
 def test_a_byte_order_mark_and_blanks_around_names_do_not_matter(tmp_path: Path) -> None:
@@ -403,6 +343,28 @@ def test_a_broken_sidecar_is_an_error_and_not_ignored(tmp_path: Path, sidecar: s
         read_frame(path)
 
 
+def test_encoded_and_narrow_parquet_columns_read_like_plain_ones(tmp_path: Path) -> None:
+    times = pa.array(["2020-01-01", "2020-01-02", "2020-01-03"]).dictionary_encode()
+    numbers = pa.array(["1.5", None, "2"]).dictionary_encode()
+    table = pa.table(
+        {
+            "time": times,
+            "text": numbers,
+            "half": pa.array(np.array([1, 2, 3], dtype=np.float16)),
+            "small": pa.array([1, None, 3], pa.int8()),
+            "money": pa.array([1, 2, 3]).cast(pa.decimal128(21, 2)),
+            "nothing": pa.nulls(3),
+        }
+    )
+    pq.write_table(table, tmp_path / "stream.parquet")
+    frame = read_frame(tmp_path / "stream.parquet").frame
+    assert frame.interval_s == 86_400
+    nan = np.nan
+    np.testing.assert_array_equal(
+        frame.values, [[1.5, 1, 1, 1, nan], [nan, 2, nan, 2, nan], [2, 3, 3, 3, nan]]
+    )
+
+
 CELLS = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 
 
@@ -467,6 +429,10 @@ def test_a_frame_that_cannot_be_written_says_why(tmp_path: Path) -> None:
         write_frame(named, tmp_path / "frame.csv")
     with pytest.raises(IngestError, match="cannot be written"):
         write_frame(named, tmp_path / "none" / "frame.parquet")
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(IngestError, match="cannot be written"):
+        write_frame(named, tmp_path / "folder.parquet")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.parquet"]
 
 
 def test_importing_signals_and_ingest_does_not_load_arrow() -> None:

@@ -67,16 +67,16 @@ def read_table(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
         if suffix == ".csv":
             table, notes = _read_csv(path)
         elif suffix == ".parquet":
-            table = pyarrow.parquet.read_table(path, partitioning=None)
+            table = pyarrow.parquet.read_table(path, partitioning=None, page_checksum_verification=True)
         else:
             table = _read_json_lines(path)
-    except (pa.ArrowException, OSError) as error:
+        names = [name.strip().removeprefix("\ufeff") for name in table.column_names]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise IngestError(
             f"{path} is not well-formed {suffix[1:]} ({quoted(reason, 160)})",
             hint="repair or re-export the file",
         ) from error
-    names = [name.strip().removeprefix("\ufeff") for name in table.column_names]
     # A comma at the end of each line makes an unnamed column; an unnamed first one may be a pandas index.
     named = [position for position, name in enumerate(names) if name or position == 0]
     if len(named) < len(names):

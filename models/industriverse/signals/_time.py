@@ -44,7 +44,7 @@ def find_time_column(table: Any, wanted: str | None, path: Path) -> str | None:
                 hint=f"its columns are {', '.join(map(quoted, names[:20]))}",
             )
         return wanted
-    recorded = (table.schema.metadata or {}).get(b"industriverse.time_column", b"").decode()
+    recorded = (table.schema.metadata or {}).get(b"industriverse.time_column", b"").decode("utf-8", "replace")
     if recorded and recorded in names:
         return str(recorded)
     by_key: dict[str, str] = {}

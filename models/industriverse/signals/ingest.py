@@ -146,7 +146,12 @@ def write_frame(frame: Frame, path: str | Path) -> Path:
     schema = pa.schema(fields, metadata={"industriverse.time_column": "time"})
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        pq.write_table(pa.Table.from_arrays(columns, schema=schema), partial, compression="zstd")
+        pq.write_table(
+            pa.Table.from_arrays(columns, schema=schema),
+            partial,
+            compression="zstd",
+            write_page_checksum=True,
+        )
         partial.replace(file)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -243,7 +248,9 @@ def _channels(
     channels = []
     for name in names:
         stored = table.schema.field(name).metadata or {}
-        metadata = {key: stored[key.encode()].decode() for key in FIELDS if key.encode() in stored}
+        metadata = {
+            key: stored[key.encode()].decode("utf-8", "replace") for key in FIELDS if key.encode() in stored
+        }
         metadata.update(sidecar.get(name, {}))
         if name in given:
             metadata["unit"] = given[name]
