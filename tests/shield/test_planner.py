@@ -96,6 +96,18 @@ def test_an_action_made_superfluous_by_a_later_one_is_dropped() -> None:
     assert targets(made) == ["b", "c"]
 
 
+def test_a_pair_is_found_of_which_each_half_alone_is_beaten() -> None:
+    table = {(): 1000.0, ("a",): 400.0, ("b",): 900.0, ("c",): 900.0, ("a", "b"): 350.0, ("a", "c"): 350.0,
+             ("b", "c"): 0.0, ("a", "b", "c"): 300.0}  # fmt: skip
+
+    def rollout(commands: tuple[CommandCandidate, ...]) -> RolloutOutcome:
+        value = table[tuple(sorted(command.target for command in commands))]
+        return RolloutOutcome(value, value)
+
+    made = make_plan(INCIDENT, [candidate(t) for t in "abc"], rollout, principal=PRINCIPAL, now_ns=NOW)
+    assert targets(made) == ["b", "c"]
+
+
 def test_a_calm_plant_is_left_alone() -> None:
     made = make_plan(
         INCIDENT, [candidate("a")], lambda _: RolloutOutcome(0.0, 0.0), principal=PRINCIPAL, now_ns=NOW
@@ -138,7 +150,8 @@ def test_forecasts_that_cannot_be_compared_are_refused() -> None:
 def test_a_plan_is_never_expected_to_be_worse_than_doing_nothing(effects: Effects, final: set[str]) -> None:
     made = plan(effects, *(candidate(t, reversible=t not in final) for t in sorted(effects)))
     weights = PlannerWeights()
-    energy = (made.do_nothing.free_energy_excess_kt - made.expected.free_energy_excess_kt) / 100
+    before, after = made.do_nothing.free_energy_excess_kt, made.expected.free_energy_excess_kt
+    energy = (math.log1p(before) - math.log1p(after)) / math.log1p(before)
     loss = (made.do_nothing.loss - made.expected.loss) / 50
     if made.actions:
         assert weights.free_energy * energy + weights.loss * loss >= weights.minimum_gain - 1e-9

@@ -10,6 +10,8 @@ from industriverse.signals import NANOSECONDS_PER_SECOND, Incident
 
 __all__ = ["PlannerWeights", "Rollout", "make_plan"]
 
+BEAM_WIDTH = 4
+
 Rollout = Callable[[tuple[CommandCandidate, ...]], RolloutOutcome]
 
 
@@ -75,7 +77,7 @@ def make_plan(
     if len({candidate.label for candidate in candidates}) != len(candidates):
         raise PlannerError("a candidate occurs twice", hint="give each command once")
     search = _Search(rollout, weights or PlannerWeights())
-    chosen = _prune(_greedy(candidates, search, max_actions), search)
+    chosen = _prune(_beam(candidates, search, max_actions), search)
     plan = Plan(
         id="",
         incident=incident.id,
@@ -148,19 +150,29 @@ def _relative_drop(before: float, after: float) -> float:
     return (before - after) / scale if scale > 0 else 0.0
 
 
-def _greedy(
+def _beam(
     candidates: Sequence[CommandCandidate], search: _Search, max_actions: int
 ) -> tuple[CommandCandidate, ...]:
-    chosen: tuple[CommandCandidate, ...] = ()
+    """The best set found by growing the BEAM_WIDTH best sets of each size.
+
+    Growing only the best one misses pairs of which each half alone does little, such as cutting an intruder
+    off and reading the sensor that he falsified by another way.
+    """
+    best: tuple[CommandCandidate, ...] = ()
+    beam: list[tuple[CommandCandidate, ...]] = [()]
     for _ in range(max_actions):
-        options = [(*chosen, candidate) for candidate in candidates if candidate not in chosen]
-        if not options:
+        grown: dict[frozenset[CommandCandidate], tuple[CommandCandidate, ...]] = {}
+        for chosen in beam:
+            for candidate in candidates:
+                if candidate not in chosen:
+                    # The first way to a set comes from the better parent, and gives its order of execution.
+                    grown.setdefault(frozenset((*chosen, candidate)), (*chosen, candidate))
+        if not grown:
             break
-        best = min(options, key=search.order)
-        if search.gain(best) - search.gain(chosen) < search.weights.minimum_gain:
-            break
-        chosen = best
-    return chosen
+        beam = sorted(grown.values(), key=search.order)[:BEAM_WIDTH]
+        if search.gain(beam[0]) - search.gain(best) >= search.weights.minimum_gain:
+            best = beam[0]
+    return best
 
 
 def _prune(chosen: tuple[CommandCandidate, ...], search: _Search) -> tuple[CommandCandidate, ...]:
