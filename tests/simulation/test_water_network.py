@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from industriverse.signals import ChannelKind
+from industriverse.signals import ChannelKind, Frame
 from industriverse.simulation.errors import CommandError, SimulationError
 from industriverse.simulation.net3 import STUBS, net3
 from industriverse.simulation.plant import Command, Plant
@@ -27,9 +27,13 @@ RECOVERY = (
 @pytest.fixture(scope="module")
 def clean() -> Iterator[WaterNetworkPlant]:
     plant = WaterNetworkPlant(seed=1, start_ns=MIDNIGHT_NS)
-    plant.advance(14 * DAY)
     yield plant
     plant.close()
+
+
+@pytest.fixture(scope="module")
+def clean_frame(clean: WaterNetworkPlant) -> Frame:
+    return clean.advance(14 * DAY)
 
 
 def attacked(*commands: Command, delay_h: int = 2, hours: int = 30, seed: int = 1) -> WaterNetworkPlant:
@@ -48,7 +52,8 @@ def test_the_plant_keeps_the_protocol_and_calls_itself_a_simulation(clean: Water
     assert {c.entity for c in clean.channels} >= {spec.entity for spec in clean.commands()}
 
 
-def test_two_clean_weeks_lose_no_service(clean: WaterNetworkPlant) -> None:
+def test_two_clean_weeks_lose_no_service(clean: WaterNetworkPlant, clean_frame: Frame) -> None:
+    assert len(clean_frame) == 14 * DAY
     service = clean.service()
     assert service.requested_m3 > 500_000
     assert service.lost_share < 1e-5
@@ -56,9 +61,8 @@ def test_two_clean_weeks_lose_no_service(clean: WaterNetworkPlant) -> None:
     assert service.steps == 14 * DAY
 
 
-def test_clean_weeks_follow_a_daily_cycle_and_no_two_days_are_equal() -> None:
-    plant = WaterNetworkPlant(seed=1, start_ns=MIDNIGHT_NS)
-    frame = plant.advance(14 * DAY)
+def test_clean_weeks_follow_a_daily_cycle_and_no_two_days_are_equal(clean_frame: Frame) -> None:
+    frame = clean_frame
     for tank in ("1", "2", "3"):
         days = frame.column(f"tank-{tank}.level").reshape(14, DAY)
         spread = days.max() - days.min()
@@ -68,7 +72,6 @@ def test_clean_weeks_follow_a_daily_cycle_and_no_two_days_are_equal() -> None:
         assert limits.minimum_m < days.min()
         assert days.max() < limits.maximum_m + 0.06
     assert np.ptp(frame.column("junction-203.pressure").reshape(14, DAY), axis=0).min() > 0
-    plant.close()
 
 
 def test_water_is_conserved_in_every_tank() -> None:
