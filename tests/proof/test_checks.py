@@ -101,6 +101,13 @@ def test_a_single_channel_shows_its_arrow_of_time_by_its_increments() -> None:
     assert reference.reversal_refusal_rate(ALPHA / 4) >= 0.9
 
 
+def test_a_pump_that_hardly_ever_switches_does_not_hide_the_arrow_of_time(clean: Values) -> None:
+    rng = np.random.default_rng(9)
+    pump = (np.arange(len(clean)) % 1500 < 20) ^ (rng.random(len(clean)) < 2e-4)
+    reference = EquilibriumReference.fit(frame_of(np.column_stack([clean, pump])), window=WINDOW)
+    assert reference.reversal_refusal_rate(ALPHA / 4) >= 0.9
+
+
 def test_clean_windows_hold_half_a_kt_per_degree_of_freedom(clean: Values) -> None:
     geometry = fit_geometry(clean)
     energy = window_statistics(clean, geometry)[CheckName.ENERGY][0]
