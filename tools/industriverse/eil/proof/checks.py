@@ -62,7 +62,7 @@ class CheckResult:
     Attributes:
         name: Which check.
         p_value: Conformal p-value; small means unlike the clean windows.
-        score: Nonconformity, mean squared deviation of the statistics in clean standard deviations.
+        score: Nonconformity, from squared deviations of the statistics in clean standard deviations.
         quantity: What ``measured`` and ``expected`` are, with unit.
         measured: Headline value of the window.
         expected: Its mean over clean windows.

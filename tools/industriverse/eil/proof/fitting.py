@@ -83,8 +83,9 @@ def clean_windows(clean: Frame, start: int, stop: int, window: int, stride: int)
 
 def moderated_spread(statistics: Array) -> Array:
     """Standard deviation of each statistic over clean windows, shape (m, c) to (c,), kept away from zero."""
-    spread = statistics.std(axis=0)
-    return np.maximum(spread, max(_SPREAD_SHARE_OF_MEDIAN * float(np.median(spread)), _SPREAD_FLOOR))
+    spread: Array = statistics.std(axis=0)
+    floor = max(_SPREAD_SHARE_OF_MEDIAN * float(np.median(spread)), _SPREAD_FLOOR)
+    return np.clip(spread, floor, None)
 
 
 def arrow_of_time(currents: Array, windows: float) -> tuple[Array, float]:

@@ -210,6 +210,10 @@ class EquilibriumReference:
             deviation = (statistics[name] - self.centres[name]) / self.spreads[name]
             capped = np.clip(deviation, -_DEVIATION_CAP, _DEVIATION_CAP)
             scores[name] = float(np.mean(capped * capped))
+            if name is CheckName.SPECTRUM:
+                # Times the worst channel: one frozen sensor among many must not vanish in their mean.
+                by_channel = (capped * capped).reshape(-1, len(self.channels)).mean(axis=0)
+                scores[name] = float(np.sqrt(scores[name] * by_channel.max()))
         if self.current_weights.any():
             # The arrow of time is one direction among the currents; alone it is not diluted by the rest.
             lost = self._retained_currents(statistics[CheckName.CURRENTS]) - 1.0
