@@ -54,6 +54,18 @@ def test_a_frozen_sensor_is_refused(refusal_rates: Rates) -> None:
     assert refusal_rates(freeze)["any"] == 1.0
 
 
+def test_one_frozen_sensor_does_not_vanish_among_many_others(clean: Values) -> None:
+    rng = np.random.default_rng(3)
+    noise = rng.normal(size=(len(clean), 26))
+    reference = EquilibriumReference.fit(frame_of(np.column_stack([clean, noise])), window=WINDOW)
+    refused = 0
+    for values in windows(20, seed=31):
+        frozen = np.column_stack([values, rng.normal(size=(WINDOW, 26))])
+        frozen[:, 10] = frozen[0, 10]
+        refused += any(result.p_value <= ALPHA / 4 for result in reference.check(frame_of(frozen)))
+    assert refused == 20
+
+
 def test_an_independent_forgery_with_the_right_covariance_passes_energy_and_is_refused(
     refusal_rates: Rates, clean: Values
 ) -> None:
@@ -98,6 +110,13 @@ def test_a_single_channel_shows_its_arrow_of_time_by_its_increments() -> None:
         # A tank: drains slowly, is filled by rare bursts.
         level[row] = 0.9 * level[row - 1] + rng.exponential() * (rng.random() < 0.2)
     reference = EquilibriumReference.fit(frame_of(level), window=WINDOW)
+    assert reference.reversal_refusal_rate(ALPHA / 4) >= 0.9
+
+
+def test_a_pump_that_hardly_ever_switches_does_not_hide_the_arrow_of_time(clean: Values) -> None:
+    rng = np.random.default_rng(9)
+    pump = (np.arange(len(clean)) % 1500 < 20) ^ (rng.random(len(clean)) < 2e-4)
+    reference = EquilibriumReference.fit(frame_of(np.column_stack([clean, pump])), window=WINDOW)
     assert reference.reversal_refusal_rate(ALPHA / 4) >= 0.9
 
 

@@ -66,7 +66,7 @@ def test_constant_missing_and_categorical_channels_are_named_and_left_out(
     assert dict(reference.excluded) == {
         "c4": "constant in the clean data",
         "c5": "100% of its clean values are missing",
-        "c6": "categorical channels have no energy",
+        "c6": "categories without an order have no energy",
     }
     assert all(result.p_value > 0.001 for result in reference.check(frame.rows(100, 100 + WINDOW)))
     moved = values[100 : 100 + WINDOW].copy()

@@ -70,6 +70,11 @@ def test_no_sentence_contradicts_its_numbers(items: list[ChannelEvidence], limit
     assert all(s.share_percent >= 10 for s in explanation.sensors if s.channel in named)
 
 
+def test_a_negative_zero_is_as_expected() -> None:
+    explanation = explain(ticket("t", 0, evidence("a.x", 1.0, actual=0.0, expected=-0.0)))
+    assert "it reads 0 m, as expected" in explanation.text()
+
+
 def test_a_disturbance_spread_over_many_channels_blames_none() -> None:
     items = [evidence(f"c{i}.x", 1.0) for i in range(20)]
     explanation = explain(ticket("t", 0, *items))

@@ -68,7 +68,8 @@ class SensorExplanation:
         unit = "" if self.unit in {"", "1"} else f" {self.unit}"
         if math.isnan(self.actual) or math.isnan(self.expected):
             return "its value or its expectation is missing at the worst sample"
-        actual, expected = f"{self.actual:.6g}", f"{self.expected:.6g}"
+        # Adding zero makes the negative zero of floating point an ordinary one.
+        actual, expected = f"{self.actual + 0.0:.6g}", f"{self.expected + 0.0:.6g}"
         if actual == expected:
             return f"it reads {actual}{unit}, as expected"
         side = "above" if self.difference > 0 else "below"

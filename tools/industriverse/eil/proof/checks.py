@@ -37,6 +37,8 @@ _ENTROPY_SHRINKAGE = 0.02
 # Ridge on the clean correlation matrix: directions below it carry rounding, not physics.
 _COVARIANCE_RIDGE = 1e-3
 _MAX_PLANES = 4
+# Currents are measured over these steps: slow cycles show no direction from one sample to the next.
+_LAGS = (1, 4, 16)
 _POWER_FLOOR = 1e-12
 
 
@@ -60,7 +62,7 @@ class CheckResult:
     Attributes:
         name: Which check.
         p_value: Conformal p-value; small means unlike the clean windows.
-        score: Nonconformity, mean squared deviation of the statistics in clean standard deviations.
+        score: Nonconformity, from squared deviations of the statistics in clean standard deviations.
         quantity: What ``measured`` and ``expected`` are, with unit.
         measured: Headline value of the window.
         expected: Its mean over clean windows.
@@ -82,7 +84,7 @@ class Geometry:
         mean: Shape (d,), in the channels' units.
         scale: Shape (d,), standard deviations in the channels' units, positive.
         whitening: Shape (d, d); standardised samples times this have unit covariance.
-        planes: Shape (k, 2, d), orthonormal planes of whitened space with the strongest currents.
+        planes: Shape (lags, k, 2, d), orthonormal planes of whitened space with the strongest currents.
     """
 
     mean: Array
@@ -99,12 +101,14 @@ def fit_geometry(clean: Array) -> Geometry:
     covariance = np.atleast_2d(np.cov(standard, rowvar=False)) + _COVARIANCE_RIDGE * np.eye(dimension)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     whitening = vectors / np.sqrt(eigenvalues)
-    return Geometry(mean, scale, whitening, _strongest_planes(standard @ whitening))
+    white = standard @ whitening
+    planes = np.array([_strongest_planes(white, lag) for lag in _LAGS])
+    return Geometry(mean, scale, whitening, planes)
 
 
-def _strongest_planes(white: Array) -> Array:
-    """Invariant planes of the antisymmetric lag-1 covariance, largest current first, shape (k, 2, d)."""
-    lagged = white[1:].T @ white[:-1] / (len(white) - 1)
+def _strongest_planes(white: Array, lag: int) -> Array:
+    """Invariant planes of the antisymmetric lagged covariance, largest current first, shape (k, 2, d)."""
+    lagged = white[lag:].T @ white[:-lag] / (len(white) - lag)
     antisymmetric = 0.5 * (lagged - lagged.T)
     # i times a real antisymmetric matrix is Hermitian; its positive eigenvalues are the plane currents.
     eigenvalues, vectors = np.linalg.eigh(1j * antisymmetric)
@@ -160,15 +164,17 @@ def _log_band_power(standard: Array) -> Array:
 def _currents(standard: Array, white: Array, planes: Array) -> Array:
     """Quantities that change sign when time is reversed.
 
-    Area swept per step in each plane, then the skewness of each channel's increments; the latter is what a
-    single channel has to show for its arrow of time.
+    For each lag the area swept in each plane, then the skewness of each channel's increments; the latter is
+    what a single channel has to show for its arrow of time.
     """
-    first, second = white @ planes[:, 0].T, white @ planes[:, 1].T
-    areas = (first[:-1] * second[1:] - second[:-1] * first[1:]).mean(axis=0)
-    steps = np.diff(standard, axis=0)
-    variance = (steps * steps).mean(axis=0)
-    skewness = (steps**3).mean(axis=0) / np.maximum(variance, _POWER_FLOOR) ** 1.5
-    return np.concatenate([areas, skewness])
+    parts: list[Array] = []
+    for lag, (first, second) in zip(_LAGS, np.moveaxis(planes, 2, 1), strict=True):
+        a, b = white @ first.T, white @ second.T
+        parts.append((a[:-lag] * b[lag:] - b[:-lag] * a[lag:]).mean(axis=0))
+        increments = standard[lag:] - standard[:-lag]
+        variance = (increments * increments).mean(axis=0)
+        parts.append((increments**3).mean(axis=0) / np.maximum(variance, _POWER_FLOOR) ** 1.5)
+    return np.concatenate(parts)
 
 
 def conformal_p_value(score: float, calibration: Sequence[float] | Array) -> float:

@@ -5,8 +5,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,15 @@ from industriverse.eil.proof.checks import (
     window_statistics,
 )
 from industriverse.eil.proof.errors import ReferenceFitError, ReferenceFormatError, WindowError
-from industriverse.eil.proof.windows import MAX_MISSING_SHARE, fill_missing, is_contiguous
-from industriverse.signals import Channel, Frame
+from industriverse.eil.proof.fitting import (
+    arrow_of_time,
+    clean_windows,
+    interpolate_clean,
+    moderated_spread,
+    sort_channels,
+)
+from industriverse.eil.proof.windows import fill_missing, is_contiguous
+from industriverse.signals import Frame
 
 __all__ = ["EquilibriumReference"]
 
@@ -35,8 +41,9 @@ _FORMAT_VERSION = 1
 _MIN_WINDOW = 32
 # Below this many held-out windows no p-value can fall under 0.05.
 _MIN_CALIBRATION_WINDOWS = 20
-# Currents this many standard errors from zero count as the reference's arrow of time.
-_CURRENT_SIGNIFICANCE = 3.0
+_MIN_FITTING_WINDOWS = 4
+# One statistic that was almost constant must not drown the others, in clean windows or in forged ones.
+_DEVIATION_CAP = 30.0
 _QUANTITIES = {
     CheckName.ENERGY: "mean energy, kT per degree of freedom",
     CheckName.ENTROPY: "Gaussian entropy relative to the reference, nats per degree of freedom",
@@ -63,6 +70,7 @@ class EquilibriumReference:
         centres: Per check the mean of its statistics over clean windows.
         spreads: Per check their standard deviation, positive.
         current_weights: Weights of the arrow of time over the current statistics; all zero if none is found.
+        current_noise: Deviation of the retained share of currents over clean windows.
         calibration: Per check the held-out scores, shape (m,).
         reversed_scores: Scores of the currents check on the calibration windows read backward, shape (m,).
         independent_windows: Non-overlapping windows among the calibration samples.
@@ -77,6 +85,7 @@ class EquilibriumReference:
     centres: dict[CheckName, Array]
     spreads: dict[CheckName, Array]
     current_weights: Array
+    current_noise: float
     calibration: dict[CheckName, Array]
     reversed_scores: Array
     independent_windows: int
@@ -103,43 +112,48 @@ class EquilibriumReference:
                 hint="give more clean data or a shorter window",
             )
         half = len(clean) // 2
-        usable, excluded, constants = _sort_channels(clean, half)
+        usable, excluded, constants = sort_channels(clean, half)
         if not usable:
             raise ReferenceFitError(
                 "no channel varies in the clean data", hint="check the source: a flat stream proves nothing"
             )
-        names = tuple(clean.names[column] for column in usable)
-        interval_s = clean.interval_s
-        values = clean.values[:, usable]
-        fitted = _fill_by_channel(values[:half])
-        geometry = fit_geometry(fitted)
-        draft = [
-            window_statistics(block, geometry)
-            for block in _blocks(clean, values, 0, half, window, max(1, window // 4), interval_s, names)
-        ]
+        samples = Frame(
+            clean.timestamps_ns, clean.values[:, usable], tuple(clean.channels[i] for i in usable)
+        )
         stride = max(1, (len(clean) - half - window) // calibration_windows)
-        held_out = list(_blocks(clean, values, half, len(clean), window, stride, interval_s, names))
-        if len(draft) < 4 or len(held_out) < _MIN_CALIBRATION_WINDOWS:
+        fitting = list(clean_windows(samples, 0, half, window, max(1, window // 4)))
+        held_out = list(clean_windows(samples, half, len(clean), window, stride))
+        if len(fitting) < _MIN_FITTING_WINDOWS or len(held_out) < _MIN_CALIBRATION_WINDOWS:
             raise ReferenceFitError(
-                f"only {len(draft)} fitting and {len(held_out)} calibration windows are free of gaps",
-                hint=f"give at least 4 and {_MIN_CALIBRATION_WINDOWS}: more clean data without gaps",
+                f"only {len(fitting)} fitting and {len(held_out)} calibration windows are free of gaps",
+                hint=f"give at least {_MIN_FITTING_WINDOWS} and {_MIN_CALIBRATION_WINDOWS}: more clean data",
             )
-        centres = {name: np.mean([s[name] for s in draft], axis=0) for name in STATISTICAL_CHECKS}
-        spreads = {
-            name: np.maximum(np.std([s[name] for s in draft], axis=0), 1e-9) for name in STATISTICAL_CHECKS
-        }
-        weights = _arrow_of_time(centres[CheckName.CURRENTS], spreads[CheckName.CURRENTS], half / window)
-        partial = cls(
-            names, excluded, constants, window, interval_s, geometry, centres, spreads, weights, {},
-            np.empty(0), (len(clean) - half) // window,
-        )  # fmt: skip
-        scores = [partial.scores(block) for block in held_out]
-        calibration = {name: np.array([s[name] for s in scores]) for name in STATISTICAL_CHECKS}
-        backward = np.array([partial.scores(block[::-1])[CheckName.CURRENTS] for block in held_out])
-        return cls(
-            names, excluded, constants, window, interval_s, geometry, centres, spreads, weights, calibration,
-            backward, partial.independent_windows,
-        )  # fmt: skip
+        geometry = fit_geometry(interpolate_clean(samples.values[:half]))
+        statistics = [window_statistics(block, geometry) for block in fitting]
+        stacked = {name: np.array([s[name] for s in statistics]) for name in STATISTICAL_CHECKS}
+        weights, noise = arrow_of_time(stacked[CheckName.CURRENTS], half / window)
+        draft = cls(
+            channels=samples.names,
+            excluded=excluded,
+            constants=constants,
+            window=window,
+            interval_s=clean.interval_s,
+            geometry=geometry,
+            centres={name: values.mean(axis=0) for name, values in stacked.items()},
+            spreads={name: moderated_spread(values) for name, values in stacked.items()},
+            current_weights=weights,
+            current_noise=noise,
+            calibration={},
+            reversed_scores=np.empty(0),
+            independent_windows=(len(clean) - half) // window,
+        )
+        scores = [draft.scores(block) for block in held_out]
+        backward = [draft.scores(block[::-1])[CheckName.CURRENTS] for block in held_out]
+        return replace(
+            draft,
+            calibration={name: np.array([s[name] for s in scores]) for name in STATISTICAL_CHECKS},
+            reversed_scores=np.array(backward),
+        )
 
     @property
     def calibration_windows(self) -> int:
@@ -194,12 +208,16 @@ class EquilibriumReference:
         scores = {}
         for name in STATISTICAL_CHECKS:
             deviation = (statistics[name] - self.centres[name]) / self.spreads[name]
-            scores[name] = float(np.mean(deviation * deviation))
+            capped = np.clip(deviation, -_DEVIATION_CAP, _DEVIATION_CAP)
+            scores[name] = float(np.mean(capped * capped))
+            if name is CheckName.SPECTRUM:
+                # Times the worst channel: one frozen sensor among many must not vanish in their mean.
+                by_channel = (capped * capped).reshape(-1, len(self.channels)).mean(axis=0)
+                scores[name] = float(np.sqrt(scores[name] * by_channel.max()))
         if self.current_weights.any():
             # The arrow of time is one direction among the currents; alone it is not diluted by the rest.
             lost = self._retained_currents(statistics[CheckName.CURRENTS]) - 1.0
-            noise = np.sqrt(np.sum((self.current_weights * self.spreads[CheckName.CURRENTS]) ** 2))
-            scores[CheckName.CURRENTS] = max(scores[CheckName.CURRENTS], float((lost / noise) ** 2))
+            scores[CheckName.CURRENTS] = max(scores[CheckName.CURRENTS], (lost / self.current_noise) ** 2)
         return scores
 
     def _retained_currents(self, currents: Array) -> float:
@@ -242,6 +260,7 @@ class EquilibriumReference:
             "window": self.window,
             "interval_s": self.interval_s,
             "independent_windows": self.independent_windows,
+            "current_noise": self.current_noise,
         }
 
     def _arrays(self) -> dict[str, Array]:
@@ -313,74 +332,9 @@ def _from_arrays(
         centres=group("centres"),
         spreads=group("spreads"),
         current_weights=arrays["current_weights"],
+        current_noise=float(meta["current_noise"]),
         calibration=group("calibration"),
         reversed_scores=arrays["reversed_scores"],
         independent_windows=int(meta["independent_windows"]),
     )
     return reference, str(meta["digest"])
-
-
-def _fill_by_channel(values: Array) -> Array:
-    """Interpolate missing values of a long clean stretch; channels were sorted by missing share before."""
-    filled = values.copy()
-    rows = np.arange(len(values))
-    for column in range(values.shape[1]):
-        known = ~np.isnan(values[:, column])
-        filled[:, column] = np.interp(rows, rows[known], values[known, column])
-    return filled
-
-
-def _sort_channels(
-    clean: Frame, half: int
-) -> tuple[list[int], tuple[tuple[str, str], ...], tuple[tuple[str, float], ...]]:
-    """Columns that can be checked, the excluded with reasons, and the values of the constant ones."""
-    usable: list[int] = []
-    excluded: list[tuple[str, str]] = []
-    constants: list[tuple[str, float]] = []
-    for column, channel in enumerate(clean.channels):
-        reason, constant = _why_unusable(channel, clean.values[:, column], half)
-        if not reason:
-            usable.append(column)
-            continue
-        excluded.append((channel.name, reason))
-        if constant is not None:
-            constants.append((channel.name, constant))
-    return usable, tuple(excluded), tuple(constants)
-
-
-def _why_unusable(channel: Channel, values: Array, half: int) -> tuple[str, float | None]:
-    missing = np.isnan(values)
-    if missing[:half].mean() > MAX_MISSING_SHARE or missing[half:].mean() > MAX_MISSING_SHARE:
-        return f"{missing.mean():.0%} of its clean values are missing", None
-    known = values[~missing]
-    if np.ptp(known) <= 1e-12 * max(1.0, abs(float(known[0]))):
-        return "constant in the clean data", float(known[0])
-    first = values[:half][~missing[:half]]
-    if np.ptp(first) <= 1e-12 * max(1.0, abs(float(first[0]))):
-        return "constant in the first half of the clean data", None
-    if str(channel.kind) in {"categorical", "event"}:
-        return f"{channel.kind} channels have no energy", None
-    return "", None
-
-
-def _blocks(
-    clean: Frame, values: Array, start: int, stop: int, window: int, stride: int, interval_s: float,
-    names: tuple[str, ...],
-) -> Iterator[Array]:  # fmt: skip
-    """Complete windows of ``start:stop``; windows with gaps or too many missing values are left out."""
-    for first in range(start, stop - window + 1, stride):
-        if not is_contiguous(clean.timestamps_ns[first : first + window], interval_s):
-            continue
-        try:
-            yield fill_missing(values[first : first + window], names)
-        except WindowError:
-            # A clean window that could not be proved must not calibrate the ones that can.
-            continue
-
-
-def _arrow_of_time(centre: Array, spread: Array, windows: float) -> Array:
-    """Matched-filter weights of the significant currents, scaled so that the clean mean retains 1."""
-    significant = np.abs(centre) * np.sqrt(windows) > _CURRENT_SIGNIFICANCE * spread
-    weights = np.where(significant, centre / spread**2, 0.0)
-    norm = float(np.sum(weights * centre))
-    return weights / norm if norm > 0.0 else np.zeros_like(centre)
