@@ -159,7 +159,13 @@ async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
             _tell(runtime, f"prove: {refusal}")
             continue
         _tell(runtime, f"prove: certificate {proof['certificate_id'][:12]} issued")
-        return {"certificate_id": proof["certificate_id"], "proof_refusal": ""}
+        return {
+            "certificate_id": proof["certificate_id"],
+            "certificate_file": proof["certificate_file"],
+            "evidence_file": proof["evidence_file"],
+            "public_key_file": proof["public_key_file"],
+            "proof_refusal": "",
+        }
     return {"certificate_id": "", "proof_refusal": refusal}
 
 

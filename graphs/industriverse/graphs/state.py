@@ -36,6 +36,9 @@ class ResponseState(TypedDict, total=False):
         free_energy_after: Free-energy excess after verification, kT.
         reverted: Whether the actions were taken back.
         certificate_id: Proof of equilibrium after recovery.
+        certificate_file: Where the certificate lies.
+        evidence_file: Where the raw window behind it lies.
+        public_key_file: Key that verifies it.
         proof_refusal: Why no certificate was issued, if none was.
         minted_pft: PFT minted for the certificate.
         state_ids: Energy states recorded in the Atlas.
@@ -61,6 +64,9 @@ class ResponseState(TypedDict, total=False):
     free_energy_after: float
     reverted: bool
     certificate_id: str
+    certificate_file: str
+    evidence_file: str
+    public_key_file: str
     proof_refusal: str
     minted_pft: str
     state_ids: list[str]

@@ -119,7 +119,8 @@ class TwinForecast:
     def __call__(self, commands: Sequence[CommandCandidate]) -> RolloutOutcome:
         """What follows from commands in force from now on.
 
-        The model has no sensor noise, so of the free-energy excess only the work part is meaningful: it is the
+        The loss is the water that customers ask for and do not get, and the water that full tanks spill. The
+        model has no sensor noise, so of the free-energy excess only the work part is meaningful: it is the
         part that displaced means cause.
         """
         ordered = [
@@ -135,7 +136,7 @@ class TwinForecast:
         live = self.services.streams.watched(self.plant_id)
         return RolloutOutcome(
             free_energy_excess_kt=live.expected_work_kt(rollout.frame),
-            loss=rollout.service.lost_m3,
+            loss=rollout.service.lost_m3 + rollout.service.overflow_m3,
             loss_unit=LOSS_UNIT,
         )
 

@@ -160,7 +160,9 @@ class Streams:
         clean = self.store.frame(stream).rows(0, rows)
         known = self._reference(stream)
         if known is not None and self._is_same(known, clean, budget_per_day):
-            return Learned(known, self.equilibrium(stream), str(self._notes(stream)["no_proof"]), relearned=False)
+            return Learned(
+                known, self.equilibrium(stream), str(self._notes(stream)["no_proof"]), relearned=False
+            )
         reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
         equilibrium, refusal = self._fit_equilibrium(clean)
         folder = self._stream_folder(stream)

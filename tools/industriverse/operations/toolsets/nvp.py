@@ -82,7 +82,9 @@ def _summary(stream: str, hours: float, predicted: StreamForecast) -> str:
     title="Forecast a stream",
     read_only=True,
     default_on=True,
-    examples=(Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),),
+    examples=(
+        Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),
+    ),
 )
 async def nvp_forecast(request: ForecastInput, context: OperationContext) -> ForecastOutput:
     """Forecast a stream from its latest samples with 90 % intervals; abstains where it is no better than persistence.

@@ -56,6 +56,7 @@ class IncidentItem(BaseModel):
     opened: str
     closed: str | None
     tickets: list[str]
+    ticket_times: list[str]
 
 
 class ThreatsOutput(BaseModel):
@@ -249,6 +250,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
                 opened=time_text(incident.opened_ns),
                 closed=None if incident.closed_ns is None else time_text(incident.closed_ns),
                 tickets=list(incident.tickets),
+                ticket_times=[time_text(ticket.onset_ns) for ticket in tickets_of(services, incident)],
             )
             for incident in found[:MOST_INCIDENTS]
         ]

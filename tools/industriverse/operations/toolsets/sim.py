@@ -62,6 +62,9 @@ class RunInput(BaseModel):
     )
     create: CreatePlant | None = Field(default=None, description="Make the plant if it does not exist")
     stop_on_ticket: bool = Field(default=False, description="Stop at the first sample that raises a ticket")
+    curve_from_hours: float | None = Field(
+        default=None, ge=0, description="Return the energy curve since this hour; since this call if absent"
+    )
 
 
 class CurvePoint(BaseModel):
@@ -79,6 +82,7 @@ class Service(BaseModel):
     delivered_m3: float
     lost_m3: float
     last_hour_lost_m3: float
+    spilled_m3: float
 
 
 class RunOutput(BaseModel):
@@ -92,7 +96,9 @@ class RunOutput(BaseModel):
     tickets: list[str]
     curve: list[CurvePoint]
     service: Service
-    attack_began_hours: float | None = Field(description="When the intruder struck, known only to a simulation")
+    attack_began_hours: float | None = Field(
+        description="When the intruder struck, known only to a simulation"
+    )
 
     def __str__(self) -> str:
         return (
@@ -194,6 +200,7 @@ def _output(
             delivered_m3=total.delivered_m3,
             lost_m3=total.lost_m3,
             last_hour_lost_m3=last_hour.lost_m3,
+            spilled_m3=total.overflow_m3,
         ),
         attack_began_hours=None if began is None else began * plant.interval_s / 3600,
     )
@@ -230,6 +237,8 @@ async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
             hint=f"give at least {plant.interval_s / 3600:g}",
         )
     first_step = min(plant.step, until_step)
+    if request.curve_from_hours is not None:
+        first_step = round(request.curve_from_hours * steps_per_hour)
     added, tickets = await run(_catch_up, services, request.plant_id)
     while plant.step < until_step and not (request.stop_on_ticket and tickets):
         target = min(until_step, plant.step + round(CHUNK_HOURS * steps_per_hour))
