@@ -23,7 +23,8 @@ __all__ = ["REFRACTORY_S", "Calibration", "calibrate", "forward_chain", "ticket_
 Array = NDArray[np.float64]
 
 FOLDS = (0.4, 0.6, 0.8)
-CALM_QUANTILE = 0.7
+CALM_QUANTILE = 0.8
+STIRRED_QUANTILE = 0.999
 REFRACTORY_S = 3600.0
 SECONDS_PER_DAY = 86_400.0
 MINIMUM_BLOCKS = 12
@@ -73,27 +74,31 @@ class Calibration:
         )
 
 
-def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array, float, float]:
-    """Components (n, c) and readings (n, 12) of clean rows by models fitted before them, and the calm limits.
+def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array, dict[str, float]]:
+    """Components (n, c), readings (n, 12) of clean rows by models fitted before them, and the drain limits.
 
     The first pass runs without draining the long filters and sets the limits of the second.
     """
     n = len(values)
     edges = [int(n * fold) for fold in (*FOLDS, 1.0)]
     cores = [_fold_core(values, start, scales) for start in edges[:-1]]
-    calm_innovation, calm_smooth = -1.0, -1.0
+    limits: dict[str, float] = {}
     components, readings = np.empty((0, 0)), np.empty((0, 0))
     for _ in range(2):
         parts = []
         for core, start, stop in zip(cores, edges[:-1], edges[1:], strict=True):
-            model = core.model.with_scalars(CALM_INNOVATION=calm_innovation, CALM_SMOOTH=calm_smooth)
+            model = core.model.with_scalars(**limits)
             parts.append(model.run(values[start:stop], core.state.copy()))
         components = np.vstack([part[0] for part in parts])
         readings = np.vstack([part[1] for part in parts])
-        calm_innovation = float(np.quantile(components[:, 0], CALM_QUANTILE))
-        smoothed = layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT
-        calm_smooth = float(np.quantile(components[:, smoothed], CALM_QUANTILE))
-    return components, readings, calm_innovation, calm_smooth
+        fast, smoothed = components[:, 0], components[:, layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT]
+        limits = {
+            "CALM_INNOVATION": float(np.quantile(fast, CALM_QUANTILE)),
+            "CALM_SMOOTH": float(np.quantile(smoothed, CALM_QUANTILE)),
+            "STIRRED_INNOVATION": float(np.quantile(fast, STIRRED_QUANTILE)),
+            "STIRRED_SMOOTH": float(np.quantile(smoothed, STIRRED_QUANTILE)),
+        }
+    return components, readings, limits
 
 
 def _fold_core(values: Array, start: int, scales: tuple[int, ...]) -> FittedCore:
@@ -122,17 +127,14 @@ def calibrate(
     """
     from industriverse.eil.kernel import fuse_components
 
-    components, readings, calm_innovation, calm_smooth = forward_chain(values, scales)
+    components, readings, limits = forward_chain(values, scales)
     weights = fusion_weights(components, len(scales))
     tails = fit_tails(components)
     scores: Array = fuse_components(components, tails, weights)
     calibration = ticket_threshold(scores, interval_s=interval_s, budget_per_day=budget_per_day)
     entropy = float(np.median(readings[:, layout.READING_COLUMNS.index("entropy")]))
     model = replace(core.model, tails=np.vstack([tails, fit_tail(scores)]), weights=weights).with_scalars(
-        CALM_INNOVATION=calm_innovation,
-        CALM_SMOOTH=calm_smooth,
-        ENTROPY_OFFSET=entropy,
-        THRESHOLD=calibration.threshold,
+        ENTROPY_OFFSET=entropy, THRESHOLD=calibration.threshold, **limits
     )
     return model, calibration
 

@@ -23,6 +23,7 @@ from industriverse.eil.layout import (
     CONSTANT,
     CONSTANT_STEP,
     DRAIN,
+    DRAIN_SAMPLES,
     ENTROPY_OFFSET,
     EQUILIBRIUM_RESIDUAL,
     EXPECTED,
@@ -47,6 +48,9 @@ from industriverse.eil.layout import (
     SMOOTH_COMPONENT,
     SPE_LIMIT,
     STATIC_COMPONENTS,
+    STIRRED,
+    STIRRED_INNOVATION,
+    STIRRED_SMOOTH,
     T2_LIMIT,
     THRESHOLD,
     UNOBSERVED,
@@ -394,12 +398,19 @@ def _drain(
     counters: NDArray[np.float64],
     scales: int,
 ) -> None:
-    """Empty the long filters once the short ones have been calm, so that an alarm ends with its cause."""
-    calm = components[0] <= scalars[CALM_INNOVATION]
-    calm = calm and components[STATIC_COMPONENTS + SMOOTH_COMPONENT] <= scalars[CALM_SMOOTH]
+    """Empty the long filters when the short ones, once stirred, are calm: an alarm ends with its cause.
+
+    A departure so small that only the long filters see it never stirs the short ones and is not drained.
+    """
+    fast, smoothed = components[0], components[STATIC_COMPONENTS + SMOOTH_COMPONENT]
+    if fast > scalars[STIRRED_INNOVATION] or smoothed > scalars[STIRRED_SMOOTH]:
+        counters[STIRRED] = 1.0
+    calm = fast <= scalars[CALM_INNOVATION] and smoothed <= scalars[CALM_SMOOTH]
     counters[CALM_COUNT] = counters[CALM_COUNT] + 1.0 if calm else 0.0
-    if counters[CALM_COUNT] < CALM_SAMPLES:
+    if counters[STIRRED] == 0.0 or counters[CALM_COUNT] < CALM_SAMPLES:
         return
+    if counters[CALM_COUNT] >= CALM_SAMPLES + DRAIN_SAMPLES:
+        counters[STIRRED] = 0.0
     for a in range(1, scales):
         for j in range(state.shape[1]):
             state[FIRST_FILTER + a, j] *= 1.0 - DRAIN

@@ -51,11 +51,14 @@ CALM_SMOOTH: Final = 9
 ENTROPY_OFFSET: Final = 10
 THRESHOLD: Final = 11
 WINDOW_RATE: Final = 12
-SCALAR_COUNT: Final = 13
+STIRRED_INNOVATION: Final = 13
+STIRRED_SMOOTH: Final = 14
+SCALAR_COUNT: Final = 15
 
 # Entries of the counters.
 CALM_COUNT: Final = 0
-COUNTER_COUNT: Final = 1
+STIRRED: Final = 1
+COUNTER_COUNT: Final = 2
 
 # Components: innovation energy, T2, Q, MSPC, then four a scale.
 STATIC_COMPONENTS: Final = 4
@@ -71,6 +74,7 @@ CONSTANT_STEP: Final = 5.0  # what any change of a channel without clean variati
 MINIMUM_VARIANCE: Final = 1e-4  # relative to clean; a frozen channel stays finite
 CALM_SAMPLES: Final = 6.0
 DRAIN: Final = 0.25
+DRAIN_SAMPLES: Final = 12.0  # after so many calm samples nothing is left to drain
 STRUCTURE_MODES: Final = 8
 FLOW_MODES: Final = 4
 
