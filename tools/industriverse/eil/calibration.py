@@ -39,7 +39,8 @@ class Calibration:
 
     Attributes:
         budget_per_day: False tickets per day that the user allows.
-        promised_per_day: Rate that the threshold promises: the budget, or the lowest certifiable rate.
+        promised_per_day: Rate that the threshold promises: the budget, or the lowest certifiable rate, but
+            never more than the refractory time lets through (24).
         lowest_certifiable_per_day: 3 / T with T the clean days scored by models that did not see them.
         scored_days: That T, days.
         threshold: Score in nats from which a sample is in alarm.
@@ -162,7 +163,7 @@ def ticket_threshold(scores: Array, *, interval_s: float, budget_per_day: float)
     threshold = float(np.quantile(levels, BOOTSTRAP_QUANTILE))
     return Calibration(
         budget_per_day=float(budget_per_day),
-        promised_per_day=max(float(budget_per_day), lowest),
+        promised_per_day=min(max(float(budget_per_day), lowest), SECONDS_PER_DAY / REFRACTORY_S),
         lowest_certifiable_per_day=lowest,
         scored_days=scored_days,
         threshold=min(threshold, 0.9 * layout.SCORE_CAP),
