@@ -5,6 +5,9 @@ import numpy as np
 from eil.conftest import frame_of, vector_autoregression
 from industriverse.eil import layout
 from industriverse.eil.detector import Detector
+from industriverse.physics.energy import gaussian_energy
+from industriverse.physics.entropy_production import var1_entropy_production
+from industriverse.physics.free_energy import gaussian_free_energy_excess
 from industriverse.signals import Frame
 
 
@@ -76,11 +79,8 @@ def test_entropy_production_tells_a_driven_rotation_from_a_reversible_stream() -
         produced[angle] = (
             Detector().fit(frame.rows(0, 3000)).score(frame.rows(3000)).entropy_production.mean()
         )
-    # Closed form for C = I s2 and lag-1 covariance 0.7 R(angle): 1/2 tr(C_b^-1 C_f) - 2 per step.
     turn = 0.7 * np.array([[np.cos(0.8), -np.sin(0.8)], [np.sin(0.8), np.cos(0.8)]])
-    forward = np.block([[np.eye(2), turn.T], [turn, np.eye(2)]])
-    backward = np.block([[np.eye(2), turn], [turn.T, np.eye(2)]])
-    exact = 0.5 * np.trace(np.linalg.solve(backward, forward)) - 2.0
+    exact = var1_entropy_production(turn, np.eye(2))
     assert produced[0.0] < 0.15
     assert abs((produced[0.8] - produced[0.0]) / exact - 1.0) < 0.25
 
@@ -105,3 +105,21 @@ def test_a_level_that_moves_slowly_is_absorbed_and_a_step_is_not() -> None:
     readings = detector.score(frame.rows(4000))
     assert readings.alarm[4005:4095].mean() > 0.9
     assert readings.alarm[:3900].mean() < 0.05
+
+
+def test_energy_work_and_heat_agree_with_the_laws(clean_stream: Frame, fitted: Detector) -> None:
+    detector = Detector.from_reference(fitted.reference)
+    model = fitted.reference.model
+    variance = model.mode_variance[1, :6]
+    modes = model.equilibrium_modes * np.sqrt(variance)
+    covariance = (modes * variance) @ modes.T
+    for row in range(3000, 3060):
+        reading = detector.update(int(clean_stream.timestamps_ns[row]), clean_stream.values[row])
+        state = detector.snapshot().state.channel
+        law = gaussian_energy(state[layout.POSITION], np.zeros(6), covariance)
+        assert abs(float(law) - reading.energy) < 1e-9
+        first = layout.FIRST_FILTER + int(model.scalars[layout.REPORT_SCALE])
+        mean, power = state[first], state[first + len(model.rates)]
+        excess = gaussian_free_energy_excess(mean, np.diag(power - mean**2))
+        assert abs(excess.work - reading.work) < 1e-12
+        assert abs(excess.heat - reading.heat) < 1e-12

@@ -1,6 +1,8 @@
 """Where each quantity of the detection core lies in its arrays, and the constants of the core.
 
 Plain integers and floats, so that the compiled kernel, the fit and the explanation agree by construction.
+The kernel is compiled with these numbers inside and cached by the date of ``kernel.py``: after a change here,
+save that file too.
 """
 
 from typing import Final
