@@ -33,7 +33,9 @@ def test_too_few_clean_days_are_said_not_to_certify() -> None:
     assert not calibration.certified
     assert calibration.lowest_certifiable_per_day == pytest.approx(3.0)
     assert calibration.promised_per_day == pytest.approx(3.0)
-    assert calibration.statement().startswith("not certifiable yet: 1 clean days certify no less than 3")
+    assert calibration.statement().startswith(
+        "not certifiable yet: 1 days scored ahead of the fit certify no less than 3"
+    )
 
 
 def test_a_smaller_budget_never_lowers_the_threshold() -> None:

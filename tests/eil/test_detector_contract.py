@@ -97,6 +97,24 @@ def test_one_hundred_clean_rows_are_enough_and_ninety_nine_are_not() -> None:
         Detector().fit(frame.rows(0, 99))
 
 
+@pytest.mark.parametrize("channels", [60, 150])
+def test_fewer_clean_rows_than_channels_still_give_a_reference(channels: int) -> None:
+    frame = frame_of(vector_autoregression(200, channels, seed=9))
+    readings = Detector().fit(frame.rows(0, 100)).score(frame.rows(100))
+    assert np.isfinite(readings.score).all()
+    assert readings.alarm.mean() < 0.5
+
+
+def test_values_at_the_edge_of_floating_point_stay_finite(fitted: Detector, clean_stream: Frame) -> None:
+    values = clean_stream.values[3000:3100].copy()
+    values[10, 0], values[11, 1], values[12, 2], values[13, 3] = 1e308, -1e308, 5e-324, 1e200
+    frame = Frame(clean_stream.timestamps_ns[3000:3100], values, clean_stream.channels)
+    readings = Detector.from_reference(fitted.reference).score(frame)
+    for field in dataclasses.fields(readings):
+        assert np.isfinite(getattr(readings, field.name)).all(), field.name
+    assert readings.alarm[10:14].all()
+
+
 def test_rescaled_units_give_the_same_tickets() -> None:
     values = attacked()
     factors, offsets = np.array([1000.0, 0.001, 1.8, 60.0, -1.0]), np.array([0.0, 5.0, 32.0, -3.0, 273.15])

@@ -66,12 +66,13 @@ class Calibration:
         if self.certified:
             return (
                 f"promises at most {self.promised_per_day:.3g} false tickets a day "
-                f"({self.scored_days:.3g} clean days scored ahead of the fit)"
+                f"({self.scored_days:.3g} days scored ahead of the fit)"
             )
+        needed = 3.0 / self.budget_per_day / (1.0 - FOLDS[0])
         return (
-            f"not certifiable yet: {self.scored_days:.3g} clean days certify no less than "
+            f"not certifiable yet: {self.scored_days:.3g} days scored ahead of the fit certify no less than "
             f"{self.lowest_certifiable_per_day:.3g} false tickets a day, the budget is "
-            f"{self.budget_per_day:.3g}; about {3.0 / self.budget_per_day:.3g} days would do"
+            f"{self.budget_per_day:.3g}; about {needed:.3g} clean days would do"
         )
 
 

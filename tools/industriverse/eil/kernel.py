@@ -10,6 +10,9 @@ numba is imported here and nowhere else in the package; import this module only 
 compiled functions share this one file because the compiler's cache on disk is renewed file by file.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -20,9 +23,20 @@ __all__ = ["fuse_components", "level_residuals", "run_kernel"]
 
 # NaN marks a missing value, so the flags that let the compiler assume there is none are left out.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+def _compiled(function: _Function) -> _Function:
+    """Compile on first call, kept on disk where some folder can be written."""
+    compiler: Any = njit
+    try:
+        compiled: _Function = compiler(cache=True, nogil=True, fastmath=_FAST)(function)
+    except RuntimeError:  # numba found no writable folder for its cache: compile once a process instead
+        compiled = compiler(nogil=True, fastmath=_FAST)(function)
+    return compiled
+
+
+@_compiled
 def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     """-log of the clean probability of a component at least ``value``: empirical knots, then a GPD tail."""
     exceedance, sigma, xi = tail[0], tail[1], tail[2]
@@ -45,7 +59,7 @@ def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     return float(-np.log(1.0 - step * (low + part)))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _fuse(components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Weighted mean of the capped -log p of the components."""
     score = 0.0
@@ -55,7 +69,7 @@ def _fuse(components: NDArray[np.float64], tails: NDArray[np.float64], weights: 
     return score
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def fuse_components(
     components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -66,7 +80,7 @@ def fuse_components(
     return scores
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def level_residuals(
     scaled: NDArray[np.float64], rates: NDArray[np.float64], slew: float, level: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -85,7 +99,7 @@ def level_residuals(
     return residuals
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Out = modes^T vector, summed channel by channel so that the inner loop is contiguous."""
     for c in range(modes.shape[1]):
@@ -97,7 +111,7 @@ def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArr
                 out[c] += value * modes[i, c]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _forecast(
     coefficients: NDArray[np.float64], lags: NDArray[np.float64], forecast: NDArray[np.float64]
 ) -> None:
@@ -114,7 +128,7 @@ def _forecast(
                     forecast[j] += value * coefficients[row, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _observe(
     sample: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -151,7 +165,7 @@ def _observe(
         state[layout.LEVEL, j] = level + min(max(residual, -slew), slew) * channel[layout.LEVEL_RATE, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _remember(
     position: NDArray[np.float64],
     lag_basis: NDArray[np.float64],
@@ -171,7 +185,7 @@ def _remember(
             lags[0, i] = features[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _mspc(
     state: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -197,7 +211,7 @@ def _mspc(
     return float(max(t2 / scalars[layout.T2_LIMIT], max(total - explained, 0.0) / scalars[layout.SPE_LIMIT]))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _filter(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -248,7 +262,7 @@ def _filter(
             reading[9] = heat
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _cholesky_log_determinant(matrix: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
     """Log det of a positive definite matrix; ``lower`` receives its Cholesky factor."""
     n = matrix.shape[0]
@@ -267,7 +281,7 @@ def _cholesky_log_determinant(matrix: NDArray[np.float64], lower: NDArray[np.flo
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _structure(
     window: NDArray[np.float64],
     modes: NDArray[np.float64],
@@ -296,7 +310,7 @@ def _structure(
     return max(-0.5 * _cholesky_log_determinant(correlation, lower), 0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _flow(
     flow: NDArray[np.float64],
     position: NDArray[np.float64],
@@ -348,7 +362,7 @@ def _flow(
         flow[0, i] = position[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _drain(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -373,14 +387,13 @@ def _drain(
     for a in range(1, scales):
         for j in range(state.shape[1]):
             state[layout.FIRST_FILTER + a, j] *= 1.0 - layout.DRAIN
-            state[layout.FIRST_FILTER + scales + a, j] += layout.DRAIN * (
-                1.0 - state[layout.FIRST_FILTER + scales + a, j]
-            )
+            power = state[layout.FIRST_FILTER + scales + a, j]
+            state[layout.FIRST_FILTER + scales + a, j] = power + layout.DRAIN * (1.0 - power)
         for c in range(smooth.shape[1]):
             smooth[a, c] *= 1.0 - layout.DRAIN
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def run_kernel(
     values: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -425,8 +438,7 @@ def run_kernel(
         flow: Running moments of the leading equilibrium modes and their past, shape (2 k + 2, 2 k).
         counters: Counters named in ``layout``.
         components: Receives the raw components, shape (n, c).
-        readings: Receives score, p-value, alarm, energy, innovation energy, temperature, entropy, free
-            energy, work, heat, structure and entropy production, shape (n, 12).
+        readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12).
     """
     d, leading, pairs = values.shape[1], window.shape[1], flow.shape[1]
     forecast, deviation = np.empty(d), np.empty(d)
@@ -434,11 +446,7 @@ def run_kernel(
     projected, features = np.empty(mspc_modes.shape[1]), np.empty(lags.shape[1])
     correlation, lower = np.empty((leading, leading)), np.zeros((leading, leading))
     pair_matrix, pair_lower, column = np.empty((pairs, pairs)), np.zeros((pairs, pairs)), np.empty(pairs)
-    principal, report, count = (
-        int(scalars[layout.PRINCIPAL]),
-        int(scalars[layout.REPORT_SCALE]),
-        weights.shape[0],
-    )
+    principal, report = int(scalars[layout.PRINCIPAL]), int(scalars[layout.REPORT_SCALE])
     for t in range(values.shape[0]):
         component, reading = components[t], readings[t]
         _forecast(coefficients, lags, forecast)
@@ -480,7 +488,7 @@ def run_kernel(
         reading[6] -= scalars[layout.ENTROPY_OFFSET]
         score = _fuse(component, tails, weights)
         reading[0] = score
-        reading[1] = np.exp(-min(_negative_log_p(score, tails[count]), layout.SCORE_CAP))
+        reading[1] = np.exp(-min(_negative_log_p(score, tails[weights.shape[0]]), layout.SCORE_CAP))
         reading[2] = 1.0 if score >= scalars[layout.THRESHOLD] else 0.0
         reading[3] = 0.5 * (t2 + residual)
         reading[4] = 0.5 * kinetic_energy
