@@ -78,3 +78,18 @@ def test_weights_sum_to_one_and_skip_what_never_varies() -> None:
     assert weights.sum() == pytest.approx(1.0)
     assert weights[2] == 0.0
     assert weights[1] == weights[3] > 0.0
+
+
+def test_excursions_of_hours_count_as_the_several_tickets_that_they_raise() -> None:
+    # Smoothing makes every excursion last, so that one block raises more than one ticket.
+    realised = []
+    for seed in range(10):
+        generator = np.random.default_rng(seed)
+        noise = generator.exponential(size=40_300)
+        smooth = np.convolve(noise, np.ones(300) / 300, mode="valid")
+        scores = 3.0 + 10.0 * (smooth - 1.0)
+        calibration = ticket_threshold(scores[:20_000], interval_s=60.0, budget_per_day=2.0)
+        fresh = scores[20_000:] >= calibration.threshold
+        times = np.arange(len(fresh), dtype=np.int64) * MINUTE
+        realised.append(len(ticket_rows(times, fresh)) / (len(fresh) / 1440))
+    assert float(np.mean(realised)) <= 2.0 * 2.0

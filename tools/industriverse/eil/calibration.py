@@ -2,9 +2,10 @@
 
 Scores are made by models that never saw the rows they score: fit on 40, 60 and 80 % of the clean rows, score
 the next 20 %. A ticket is at most one per refractory time, so the rate of tickets is the rate of blocks whose
-maximum exceeds the threshold. Block maxima follow a Gumbel law (Fisher-Tippett; probability-weighted moments
-of Hosking, Wallis & Wood 1985); the threshold is its return level at the wanted rate, taken at the upper end
-of a bootstrap interval. When T clean days show no ticket, the rule of three bounds the rate by 3/T per day.
+maximum exceeds the threshold, times the tickets that such a block raises. Block maxima follow a Gumbel law
+(Fisher-Tippett; probability-weighted moments of Hosking, Wallis & Wood 1985); the threshold is its return
+level at the wanted rate, taken on the safe side of a bootstrap distribution. When T clean days show no ticket,
+the rule of three bounds the rate by 3/T per day.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ REFRACTORY_S = 3600.0
 SECONDS_PER_DAY = 86_400.0
 MINIMUM_BLOCKS = 12
 BOOTSTRAPS = 200
-BOOTSTRAP_QUANTILE = 0.8
+BOOTSTRAP_QUANTILE = 0.6  # on the safe side of the median; further up, events are lost faster than tickets
 BOOTSTRAP_SEED = 20_240_917
 
 
@@ -158,7 +159,9 @@ def ticket_threshold(scores: Array, *, interval_s: float, budget_per_day: float)
     wanted_rows = max(REFRACTORY_S / interval_s, 5.0 * _correlation_time(scores))
     block_rows = int(np.clip(np.ceil(wanted_rows), 1, max(1, n // MINIMUM_BLOCKS)))
     maxima = _block_maxima(scores, block_rows)
-    probability = min(target * block_rows * interval_s / SECONDS_PER_DAY, 0.5)
+    probability = target * block_rows * interval_s / SECONDS_PER_DAY
+    probability /= _tickets_per_block(scores, maxima, max(1, round(REFRACTORY_S / interval_s)), probability)
+    probability = min(probability, 0.5)
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     levels = [_return_level(generator.choice(maxima, len(maxima)), probability) for _ in range(BOOTSTRAPS)]
     threshold = float(np.quantile(levels, BOOTSTRAP_QUANTILE))
@@ -188,6 +191,20 @@ def _correlation_time(scores: Array) -> float:
 def _block_maxima(scores: Array, block_rows: int) -> Array:
     count = len(scores) // block_rows
     return np.asarray(scores[: count * block_rows].reshape(count, block_rows).max(axis=1))
+
+
+def _tickets_per_block(scores: Array, maxima: Array, refractory_rows: int, probability: float) -> float:
+    """Mean number of tickets that a block above the threshold raises: an excursion of hours raises several.
+
+    Counted on the clean scores at the level that ``probability`` of the blocks exceed, but at least five.
+    """
+    share = min(max(probability, 5.0 / len(maxima)), 0.5)
+    level = float(np.quantile(maxima, 1.0 - share))
+    tickets, last = 0, -refractory_rows
+    for row in np.flatnonzero(scores >= level):
+        if row - last >= refractory_rows:
+            tickets, last = tickets + 1, int(row)
+    return max(1.0, tickets / max(1, int((maxima >= level).sum())))
 
 
 def _return_level(maxima: Array, probability: float) -> float:
