@@ -4,7 +4,7 @@ Scores are made by models that never saw the rows they score: fit on 40, 60 and 
 the next 20 %. A ticket is at most one per refractory time, so the rate of tickets is the rate of blocks whose
 maximum exceeds the threshold, times the tickets that such a block raises. Block maxima follow a Gumbel law
 (Fisher-Tippett; probability-weighted moments of Hosking, Wallis & Wood 1985); the threshold is its return
-level at the wanted rate, taken on the safe side of a bootstrap distribution. When T clean days show no ticket,
+level at the wanted rate, on the safe side of a bootstrap distribution. When T clean days show no ticket,
 the rule of three bounds the rate by 3/T per day.
 """
 
