@@ -6,7 +6,6 @@ an hour, actions carry the plan's id, certificates and mints are unique by their
 
 from typing import Any, Literal
 
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -74,7 +73,7 @@ async def plan(
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
     if not proposed["actions"]:
         _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
-        return Command(goto=END, update={"plan_id": "", "outcome": "no_action"})
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     _tell(runtime, f"plan: {len(proposed['actions'])} actions")
     return Command(
         goto="approve",
@@ -96,7 +95,7 @@ def approve(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[
     update: ResponseState = {"approved": approved, "approval_reason": str(answer["reason"])}
     if approved:
         return Command(goto="act", update=update)
-    return Command(goto=END, update={**update, "outcome": "declined"})
+    return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
 async def act(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:

@@ -129,7 +129,9 @@ class TwinForecast:
         plant = services.plants.find(stream)
         rows = round(EVIDENCE_HOURS * 3600 / plant.interval_s)
         frame = services.streams.store.frame(stream, last=rows)
-        clean = services.streams.store.frame(stream).rows(0, services.streams.watched(stream).reference.clean_rows)
+        clean = services.streams.store.frame(stream).rows(
+            0, services.streams.watched(stream).reference.clean_rows
+        )
         twin = WaterNetworkTwin(interval_s=round(plant.interval_s))
         return TwinForecast(services, plant, frame, distrusted_levels(frame, clean, twin), twin)
 

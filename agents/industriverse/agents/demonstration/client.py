@@ -1,7 +1,7 @@
 """Drive the platform through its main job, as any MCP assistant would: over stdio, by tools alone."""
 
 import os
-import subprocess  # noqa: S404  (the offline verification is run as the separate program that a stranger would run)
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -69,14 +69,14 @@ class Demonstration:
         command = ["-m", "industriverse.cli", "mcp", "--home", str(self.home), "--toolsets", "all"]
         server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
 
-        async def elicited(context: Any, parameters: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-            self._say("question", parameters.message)
-            approved = self._decide(parameters.message)
+        async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
+            self._say("question", params.message)
+            approved = self._decide(params.message)
             self._say("answer", "approved" if approved else "declined")
             reason = "operator of the demonstration"
             return ElicitResult(action="accept", content={"approve": approved, "reason": reason})
 
-        async def progressed(done: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
             self._progress(message or "")
 
         async with Client(server, elicitation_callback=elicited) as client:
@@ -139,8 +139,13 @@ class Demonstration:
         explained = await call("shield_explain", {"incident_id": incident["id"]})
         self._say("explain", explained["text"])
         run = await call("agent_run", {"incident_id": incident["id"], "thread_id": _thread(incident)})
-        self._say("response", f"{run['outcome']}: {', '.join(run['state'].get('actions', [])) or 'nothing was done'}")
-        self.outcome.responses.append({"opened": incident["opened"], "explanation": explained["text"], **run["state"]})
+        self._say(
+            "response",
+            f"{run['outcome']}: {', '.join(run['state'].get('actions', [])) or 'nothing was done'}",
+        )
+        self.outcome.responses.append(
+            {"opened": incident["opened"], "explanation": explained["text"], **run["state"]}
+        )
 
     async def _finish(self, call: "Call") -> None:
         clean_hours = self.scenario.clean_days * HOURS_PER_DAY
