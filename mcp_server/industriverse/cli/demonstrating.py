@@ -69,7 +69,7 @@ def _timeline(outcome: Outcome) -> list[tuple[float, str]]:
             events.append((began, f"answered an incident with no action ({response['outcome']})"))
             continue
         events.append((began, f"done: {', '.join(response['actions'])}"))
-        word = "back in equilibrium" if response["recovered"] else "not back: actions reverted"
+        word = "back in equilibrium" if response["recovered"] else "disturbed again; what could be undone was"
         events.append((began + float(response["recovered_after_hours"]), word))
     return sorted(events)
 
