@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.recording import record_proof
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import NANOSECONDS_PER_HOUR, parse_time, time_text
 
 __all__ = ["ProveInput", "ProveOutput", "RegimeInput", "RegimeOutput", "eil_prove", "eil_regime"]
 
 
-class RegimeInput(BaseModel):
+class RegimeInput(OperationInput):
     """Which stream, and when."""
 
     stream: str = Field(description="Name of the stream")
@@ -55,7 +55,7 @@ class RegimeOutput(BaseModel):
         )
 
 
-class ProveInput(BaseModel):
+class ProveInput(OperationInput):
     """Which window to certify."""
 
     stream: str = Field(description="Name of the stream")
