@@ -1,5 +1,7 @@
 """Streams: learned once, followed by a live detector, the same after a restart as before."""
 
+import sqlite3
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +13,9 @@ from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.streams import LiveStream, Streams
 from industriverse.operations.telemetry import TelemetryStore
 from industriverse.physics import IndustriverseError
-from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
+from industriverse.signals import NANOSECONDS_PER_SECOND
 from prepared_plant import CLEAN_HOURS, PLANT, call, on
-
-MINUTE_NS = 60 * NANOSECONDS_PER_SECOND
-
-
-def wandering(rows: int, *, seed: int = 1, fault_from: int | None = None) -> Frame:
-    """Two coupled channels a minute apart; from ``fault_from`` on the first one is displaced by ten sigmas."""
-    generator = np.random.default_rng(seed)
-    values = np.zeros((rows, 2))
-    for row in range(1, rows):
-        drive = 0.9 * values[row - 1] + 0.3 * values[row - 1, ::-1] * np.array([1.0, -1.0])
-        values[row] = 0.8 * drive + generator.normal(size=2)
-    if fault_from is not None:
-        values[fault_from:, 0] += 25.0
-    return Frame(np.arange(rows, dtype=np.int64) * MINUTE_NS, values, (Channel("a"), Channel("b")))
+from wandering_telemetry import wandering
 
 
 @pytest.fixture
@@ -98,7 +87,7 @@ def test_however_samples_arrive_the_readings_are_the_same(
     streams.ingest("s", whole.rows(0, 700))
     streams.learn("s", None, 1.0)
     edges = [700, *sorted(cuts), 900]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         streams.ingest("s", whole.rows(start - overlap, stop))
     at_once = LiveStream("s", streams.watched("s").reference, 0.0)
     at_once.feed(whole.rows(700, 900))
@@ -180,8 +169,6 @@ def test_tickets_of_rows_beyond_the_clean_ones_become_incidents_at_once(tmp_path
 def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(alarmed: Path, story) -> None:
     # The moment between storing samples and storing their ticket: the samples are there, the ticket is not.
     for table in ("tickets", "incidents"):
-        import sqlite3
-
         connection = sqlite3.connect(alarmed / "shield.sqlite")
         with connection:
             connection.execute(f"DELETE FROM {table}")
@@ -197,8 +184,6 @@ def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(alarmed:
 
 
 def test_samples_that_a_dying_process_did_not_send_are_sent_by_the_next(alarmed: Path, story) -> None:
-    import sqlite3
-
     connection = sqlite3.connect(alarmed / "streams" / "samples.sqlite")
     with connection:
         last = connection.execute("SELECT max(timestamp_ns) FROM sample").fetchone()[0]

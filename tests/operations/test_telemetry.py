@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def test_samples_come_back_with_channels_times_and_every_bit_of_their_values(sto
 
 def test_samples_with_other_channels_are_refused_and_leave_nothing(store: TelemetryStore) -> None:
     store.append("a", frame(0, 2))
-    with pytest.raises(OperationError, match="other channels.*new stream name"):
+    with pytest.raises(OperationError, match=r"other channels.*new stream name"):
         store.append("a", frame(2, 2, CHANNELS[::-1]))
     assert store.count("a") == 2
 
@@ -63,7 +64,7 @@ def test_a_new_sample_before_the_last_one_is_refused_and_the_rest_of_its_frame_t
 ) -> None:
     store.append("a", frame(10, 5))
     late = Frame(np.array([8, 20], dtype=np.int64) * NANOSECONDS_PER_SECOND, np.zeros((2, 2)), CHANNELS)
-    with pytest.raises(OperationError, match="00:00:08Z came after the one of .*00:00:14Z"):
+    with pytest.raises(OperationError, match=r"00:00:08Z came after the one of .*00:00:14Z"):
         store.append("a", late)
     assert store.count("a") == 5
 
@@ -97,7 +98,7 @@ def test_any_split_into_overlapping_appends_keeps_every_sample_once(
     store = TelemetryStore(tmp_path_factory.mktemp("split") / "samples.sqlite")
     added = 0
     edges = [0, *sorted(cuts), 40]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         added += store.append("a", whole.rows(max(0, start - again), stop))
     assert added == 40
     assert store.frame("a").values.tobytes() == whole.values.tobytes()
