@@ -102,7 +102,7 @@ class ResponseRunner:
                 stream_mode=["updates", "custom"],
                 durability="sync",
             ):
-                if kind == "custom":
+                if kind == "custom" and isinstance(chunk, dict):
                     done += 1.0
                     await progress(done, None, chunk["message"])
         run = await self.read(thread_id)

@@ -42,7 +42,7 @@ class ResponseState(TypedDict, total=False):
         proof_refusal: Why no certificate was issued, if none was.
         minted_pft: PFT minted for the certificate.
         state_ids: Energy states recorded in the Atlas.
-        outcome: One word for the end.
+        outcome: One word for the end; ``unproved`` is calm again, but no window passed the checks of a proof.
     """
 
     incident_id: str
@@ -70,7 +70,7 @@ class ResponseState(TypedDict, total=False):
     proof_refusal: str
     minted_pft: str
     state_ids: list[str]
-    outcome: Literal["no_action", "declined", "recovered", "reverted"]
+    outcome: Literal["no_action", "declined", "recovered", "unproved", "reverted"]
 
 
 @dataclass(frozen=True, slots=True)

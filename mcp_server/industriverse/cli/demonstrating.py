@@ -63,9 +63,11 @@ def _timeline(outcome: Outcome) -> list[tuple[float, str]]:
         events.append((outcome.attack_hour, "the intruder strikes (only the simulation knows)"))
     if outcome.ticket_hours:
         events.append((outcome.ticket_hours[0], "first ticket"))
-    response = outcome.response or {}
-    if response.get("actions"):
+    for response in outcome.responses:
         began = float(response["plant_hours"])
+        if not response.get("actions"):
+            events.append((began, f"answered an incident with no action ({response['outcome']})"))
+            continue
         events.append((began, f"done: {', '.join(response['actions'])}"))
         word = "back in equilibrium" if response["recovered"] else "not back: actions reverted"
         events.append((began + float(response["recovered_after_hours"]), word))
@@ -87,7 +89,7 @@ def _show_progress(console: Console, status: Status, message: str) -> None:
 
 def _report(console: Console, scenario: Scenario, outcome: Outcome) -> None:
     console.rule("what was seen")
-    start, end = scenario.clean_days * HOURS_PER_DAY, scenario.last_day * HOURS_PER_DAY
+    start, end = scenario.clean_days * HOURS_PER_DAY, outcome.last_hour
     _line(console, "energy", f"free-energy excess, log scale, hour {start:.0f} to {end:.0f} (red: in alarm)")
     console.print(f"{'':>{LABEL_WIDTH}}  {_sparkline(outcome)}", highlight=False, soft_wrap=True)
     if outcome.curve:
@@ -106,7 +108,7 @@ def _report(console: Console, scenario: Scenario, outcome: Outcome) -> None:
     if outcome.ticket_before_attack:
         tickets += "; a false one came first (the budget allows one a month)"
     _line(console, "tickets", tickets)
-    since = (scenario.last_day - scenario.clean_days) * HOURS_PER_DAY
+    since = end - start
     demand = outcome.requested_m3 * since / end
     _line(console, "service", f"lost {_share(outcome.lost_m3, demand)} in the last {since:.0f} h")
     if outcome.unattended_lost_m3 is not None:
@@ -141,7 +143,7 @@ def _as_expected(scenario: Scenario, outcome: Outcome) -> bool:
     if not scenario.respond or not scenario.approve:
         return True
     return (
-        (outcome.response or {}).get("outcome") == "recovered"
+        any(response["outcome"] == "recovered" for response in outcome.responses)
         and outcome.verified.startswith("VALID")
         and not outcome.tampered_refusal.startswith("VALID")
     )

@@ -24,9 +24,9 @@ def open_run(folder: Path, settings: dict[str, Any]) -> tuple[Path, bool]:
         folder.mkdir(parents=True, exist_ok=True)
         runs = sorted(path for path in folder.glob("run-*") if path.is_dir())
         for run in reversed(runs):
-            if (run / SETTINGS).exists() and not (run / OUTCOME).exists():
-                if json.loads((run / SETTINGS).read_text()) == settings:
-                    return run, True
+            unfinished = (run / SETTINGS).exists() and not (run / OUTCOME).exists()
+            if unfinished and json.loads((run / SETTINGS).read_text()) == settings:
+                return run, True
         number = 1 + max((int(run.name.removeprefix("run-")) for run in runs), default=0)
         new = folder / f"run-{number:04d}"
         new.mkdir()

@@ -69,6 +69,7 @@ def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[st
         principal=principal,
         now_ns=services.clock(),
         valid_for_s=PLAN_VALID_S,
+        ordinary_excess_kt=services.streams.watched(incident.stream).daily_work_limit_kt,
     )
     return _responder(services).propose(plan), plan
 

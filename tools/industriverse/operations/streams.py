@@ -21,7 +21,9 @@ from industriverse.signals import Frame, ThermoReadings, Ticket
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
-PROOF_WINDOW_S = 86_400.0
+SECONDS_PER_DAY = 86_400.0
+
+PROOF_WINDOW_S = SECONDS_PER_DAY
 """A proof looks at a whole day where the clean data allow it, so that a daily cycle is no disturbance."""
 
 SHORTEST_PROOF_WINDOW = 64
@@ -66,13 +68,17 @@ class LiveStream:
         stream: Name of the stream.
         reference: What equilibrium means for it.
         free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
+        daily_work_limit_kt: Largest mean of the work part over a clean day, kT.
     """
 
-    def __init__(self, stream: str, reference: Reference, free_energy_limit_kt: float) -> None:
+    def __init__(
+        self, stream: str, reference: Reference, *, free_energy_limit_kt: float, daily_work_limit_kt: float
+    ) -> None:
         from industriverse.eil.detector import Detector
 
         self.reference = reference
         self.free_energy_limit_kt = free_energy_limit_kt
+        self.daily_work_limit_kt = daily_work_limit_kt
         self._watcher = Watcher(Detector.from_reference(reference), stream)
         self._blocks: list[ThermoReadings] = []
         self._tickets: list[Ticket] = []
@@ -179,7 +185,7 @@ class Streams:
         folder.mkdir(parents=True, exist_ok=True)
         if equilibrium is not None:
             equilibrium.save(folder / f"{reference.digest}.equilibrium.npz")
-        notes = {"no_proof": refusal, "free_energy_limit_kt": _free_energy_limit(reference, clean)}
+        notes = {"no_proof": refusal, **_ordinary_limits(reference, clean)}
         (folder / f"{reference.digest}.json").write_text(json.dumps(notes))
         reference.save(folder / "reference.npz")
         self._live.pop(stream, None)
@@ -196,8 +202,13 @@ class Streams:
             reference = self._reference(stream)
             if reference is None:
                 return None
-            limit = float(self._notes(stream, reference)["free_energy_limit_kt"])
-            live = LiveStream(stream, reference, limit)
+            notes = self._notes(stream, reference)
+            live = LiveStream(
+                stream,
+                reference,
+                free_energy_limit_kt=float(notes["free_energy_limit_kt"]),
+                daily_work_limit_kt=float(notes["daily_work_limit_kt"]),
+            )
             live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
             self._live[stream] = live
         return self._live[stream]
@@ -262,10 +273,16 @@ class Streams:
             return None, str(error)
 
 
-def _free_energy_limit(reference: Reference, clean: Frame) -> float:
-    """Free-energy excess that clean samples exceed with probability EXCEEDANCE, kT."""
+def _ordinary_limits(reference: Reference, clean: Frame) -> dict[str, float]:
+    """What clean operation shows now and then: the largest excess of samples and of days, kT."""
     from industriverse.eil.detector import Detector
 
     detector = Detector.from_reference(reference)
     detector.rewind()
-    return float(np.quantile(detector.score(clean).free_energy, 1.0 - EXCEEDANCE))
+    readings = detector.score(clean)
+    day = max(1, min(len(readings), round(SECONDS_PER_DAY / reference.interval_s)))
+    totals = np.concatenate([[0.0], np.cumsum(readings.work)])
+    return {
+        "free_energy_limit_kt": float(np.quantile(readings.free_energy, 1.0 - EXCEEDANCE)),
+        "daily_work_limit_kt": float(((totals[day:] - totals[:-day]) / day).max()),
+    }

@@ -1,7 +1,7 @@
 """Drive the platform through its main job, as any MCP assistant would: over stdio, by tools alone."""
 
 import os
-import subprocess  # noqa: S404  (the offline verification is run as the separate program that a stranger would run)
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +24,6 @@ Say = Callable[[str, str], None]
 Decide = Callable[[str], bool]
 """Called with the question of the platform; returns whether the operator approves."""
 
-RESPONSE_THREAD = "demonstration"
 VERIFY_SECONDS = 60
 
 
@@ -70,14 +69,14 @@ class Demonstration:
         command = ["-m", "industriverse.cli", "mcp", "--home", str(self.home), "--toolsets", "all"]
         server = StdioServerParameters(command=sys.executable, args=command, env=dict(os.environ))
 
-        async def elicited(context: Any, parameters: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
-            self._say("question", parameters.message)
-            approved = self._decide(parameters.message)
+        async def elicited(context: Any, params: ElicitRequestParams) -> ElicitResult:  # noqa: ARG001
+            self._say("question", params.message)
+            approved = self._decide(params.message)
             self._say("answer", "approved" if approved else "declined")
             reason = "operator of the demonstration"
             return ElicitResult(action="accept", content={"approve": approved, "reason": reason})
 
-        async def progressed(done: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
+        async def progressed(progress: float, total: float | None, message: str | None) -> None:  # noqa: ARG001
             self._progress(message or "")
 
         async with Client(server, elicitation_callback=elicited) as client:
@@ -117,32 +116,35 @@ class Demonstration:
         self._say("learn", f"{learned['channels']} channels, {learned['clean_rows']} rows; {learned['note']}")
 
     async def _watch(self, call: "Call") -> None:
-        """Run until a ticket, then respond; on, until the last day."""
+        """Run until the last day; answer every incident once, as it comes."""
         last_hour = self.scenario.last_day * HOURS_PER_DAY
-        answered = not self.scenario.respond
         while True:
-            ran = await self._advance(call, last_hour, stop_on_ticket=not answered)
-            threats = await call("shield_threats", {"stream": ATTENDED})
-            if threats["incidents"] and not answered:
-                answered = True
-                await self._respond(call, threats["incidents"][-1])
-                continue
-            if ran["hours"] >= last_hour:
+            for incident in await self._unanswered(call):
+                await self._respond(call, incident)
+            ran = await self._advance(call, last_hour, stop_on_ticket=self.scenario.respond)
+            if ran["hours"] >= last_hour and not ran["tickets"]:
                 return
+
+    async def _unanswered(self, call: "Call") -> list[dict[str, Any]]:
+        """Incidents, oldest first, with tickets that no response has answered; none if nobody is to respond."""
+        if not self.scenario.respond:
+            return []
+        runs = (await call("agent_state", {}))["runs"]
+        ended = {run["thread_id"] for run in runs if run["status"] == "done"}
+        threats = await call("shield_threats", {"stream": ATTENDED})
+        return [incident for incident in reversed(threats["incidents"]) if _thread(incident) not in ended]
 
     async def _respond(self, call: "Call", incident: dict[str, Any]) -> None:
         self._say("ticket", f"{incident['id']}: {incident['entity']} since {incident['opened']}")
         explained = await call("shield_explain", {"incident_id": incident["id"]})
-        self.outcome.explanation = explained["text"]
         self._say("explain", explained["text"])
-        known = [run["thread_id"] for run in (await call("agent_state", {}))["runs"]]
-        if RESPONSE_THREAD in known:
-            run = await call("agent_resume", {"thread_id": RESPONSE_THREAD})
-        else:
-            run = await call("agent_run", {"incident_id": incident["id"], "thread_id": RESPONSE_THREAD})
-        self.outcome.response = run["state"]
+        run = await call("agent_run", {"incident_id": incident["id"], "thread_id": _thread(incident)})
         self._say(
-            "response", f"{run['outcome']}: {', '.join(run['state'].get('actions', [])) or 'no action'}"
+            "response",
+            f"{run['outcome']}: {', '.join(run['state'].get('actions', [])) or 'nothing was done'}",
+        )
+        self.outcome.responses.append(
+            {"opened": incident["opened"], "explanation": explained["text"], **run["state"]}
         )
 
     async def _finish(self, call: "Call") -> None:
@@ -151,6 +153,7 @@ class Demonstration:
         outcome = self.outcome
         outcome.curve = [(point["hours"], point["free_energy_kt"], point["alarm"]) for point in ran["curve"]]
         outcome.attack_hour = ran["attack_began_hours"]
+        outcome.last_hour = ran["plant_hours"]
         outcome.lost_m3, outcome.requested_m3 = ran["service"]["lost_m3"], ran["service"]["requested_m3"]
         outcome.ticket_hours = await self._ticket_hours(call)
         first = outcome.ticket_hours[0] if outcome.ticket_hours else None
@@ -159,9 +162,9 @@ class Demonstration:
         )
         states = await call("atlas_search", {"kind": "EnergyState", "stream": ATTENDED, "limit": 100})
         outcome.atlas_states = [f"{item['fields']['regime']}: {item['id']}" for item in states["items"]][::-1]
-        certificate_id = (outcome.response or {}).get("certificate_id")
-        if certificate_id:
-            await self._proof(call, str(certificate_id))
+        proved = [response for response in outcome.responses if response.get("certificate_id")]
+        if proved:
+            await self._proof(call, proved[-1])
 
     async def _ticket_hours(self, call: "Call") -> list[float]:
         threats = await call("shield_threats", {"stream": ATTENDED})
@@ -169,14 +172,14 @@ class Demonstration:
         times = [time for incident in threats["incidents"] for time in incident["ticket_times"]]
         return sorted((datetime.fromisoformat(time) - start).total_seconds() / 3600 for time in times)
 
-    async def _proof(self, call: "Call", certificate_id: str) -> None:
+    async def _proof(self, call: "Call", response: dict[str, Any]) -> None:
+        certificate_id = response["certificate_id"]
         read = await call("economy_read", {"asset": "PFT", "certificate_id": certificate_id})
         self.outcome.balance_pft = read["balance"]
         try:
             await call("economy_mint", {"certificate_id": certificate_id})
         except ToolError as refused:
             self.outcome.second_mint_refusal = refused.message
-        response = self.outcome.response or {}
         self.outcome.certificate_file = str(response["certificate_file"])
         self.outcome.evidence_file = str(response["evidence_file"])
         self.outcome.public_key_file = str(response["public_key_file"])
@@ -187,7 +190,7 @@ class Demonstration:
             "sim_run",
             {
                 "plant_id": UNATTENDED,
-                "until_hours": self.scenario.last_day * HOURS_PER_DAY,
+                "until_hours": self.outcome.last_hour,
                 "create": self.scenario.plant(),
             },
         )
@@ -210,6 +213,11 @@ class Demonstration:
             command += ["--evidence", self.outcome.evidence_file]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=VERIFY_SECONDS)  # noqa: S603
         return (done.stdout or done.stderr).strip()
+
+
+def _thread(incident: dict[str, Any]) -> str:
+    """Name of the run that answers an incident as it stands: further tickets deserve another look."""
+    return f"{incident['id']}-{len(incident['tickets'])}"
 
 
 Call = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -16,8 +16,8 @@ class Outcome:
         attack_hour: When the intruder struck, None without an attack.
         ticket_hours: Hours of the tickets raised after the clean days.
         ticket_before_attack: Whether the first ticket came before the attack, so that it was false.
-        explanation: Why the first ticket was raised.
-        response: Final state of the response run, None if none was started.
+        responses: Final state of every response run, with the incident's opening and explanation, oldest first.
+        last_hour: Hour at which the run ended; verification may take it beyond the last day.
         lost_m3: Water not delivered to customers until the end, m3.
         requested_m3: Water that they asked for, m3.
         unattended_lost_m3: The same for the plant that nobody helped, None if it was not run.
@@ -37,8 +37,8 @@ class Outcome:
     attack_hour: float | None = None
     ticket_hours: list[float] = field(default_factory=list)
     ticket_before_attack: bool = False
-    explanation: str = ""
-    response: dict[str, Any] | None = None
+    responses: list[dict[str, Any]] = field(default_factory=list)
+    last_hour: float = 0.0
     lost_m3: float = 0.0
     requested_m3: float = 0.0
     unattended_lost_m3: float | None = None

@@ -62,8 +62,8 @@ class RunOutput(BaseModel):
             return f"run {self.thread_id} waits for a person; agent_resume asks again"
         if self.status == "interrupted":
             return f"run {self.thread_id} was cut off before {self.next_node}; agent_resume goes on"
-        told = ("actions", "recovered_after_hours", "certificate_id", "proof_refusal", "minted_pft")
-        details = [f"{key}: {self.state[key]}" for key in told if self.state.get(key)]
+        shown = ("actions", "recovered_after_hours", "certificate_id", "proof_refusal", "minted_pft")
+        details = [f"{key}: {self.state[key]}" for key in shown if self.state.get(key)]
         return "\n".join([f"run {self.thread_id}: {self.outcome}", *details])
 
 

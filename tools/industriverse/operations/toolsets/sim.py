@@ -98,6 +98,7 @@ class RunOutput(BaseModel):
     simulation: str
     time: str
     hours: float
+    plant_hours: float = Field(description="Where the plant stands, beyond hours if it ran further before")
     samples_added: int
     tickets: list[str]
     curve: list[CurvePoint]
@@ -199,6 +200,7 @@ def _output(
         simulation=plant.name,
         time=time_text(sample_ns),
         hours=step * plant.interval_s / 3600,
+        plant_hours=plant.step * plant.interval_s / 3600,
         samples_added=added,
         tickets=tickets,
         curve=_curve(services, plant_id, first_step),
