@@ -5,18 +5,21 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import BaseModel
 
 from industriverse.mcp_server.composition import compose
 from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, ApprovalRequest, Principal
 from industriverse.operations.home import Home
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
+from industriverse.operations.services import Services
+from industriverse.shield.plan import Action, Plan, RolloutOutcome, plan_id_of
+from industriverse.shield.responder import Responder
+from industriverse.shield.signing import PlanSigner
+from industriverse.signals import NANOSECONDS_PER_SECOND
 
 T = TypeVar("T")
 
@@ -106,9 +109,29 @@ def prepared() -> Prepared:
     incident_id, hours = on(work, _wait_for_the_alarm)
     alarmed = copied(work, folder / "alarmed")
 
-    async def draft(platform: Platform) -> BaseModel:
-        result: BaseModel = await call(platform, "shield_plan", incident_id=incident_id)
-        return result
+    async def propose(platform: Platform) -> str:
+        return await platform.run(_propose, platform.services, incident_id)
 
-    plan: Any = on(work, draft)
-    return Prepared(learned, alarmed, work, incident_id, plan.plan_id, hours)
+    return Prepared(learned, alarmed, work, incident_id, on(work, propose), hours)
+
+
+def _propose(services: Services, incident_id: str) -> str:
+    """A plan by hand, so that no test depends on the planner's choice: one step can be undone, one cannot."""
+    now_ns = services.clock()
+    expected = RolloutOutcome(1.0, 0.0, "m3")
+    draft = Plan(
+        id="",
+        incident=incident_id,
+        principal=LOCAL_OPERATOR.name,
+        actions=(
+            Action("1", "switch_sensor_link", "tank-1", None, "tank-1", -1.0, 0.0, True, 2.0, "radio again"),
+            Action("2", "isolate_controller", "plc-1", None, "plc-1", -9.0, 0.0, False, 5.0, "on site"),
+        ),
+        created_ns=now_ns,
+        expires_ns=now_ns + 3600 * NANOSECONDS_PER_SECOND,
+        do_nothing=expected,
+        expected=expected,
+        rationale="made by hand",
+    )
+    signer = PlanSigner(services.home.secret(), services.clock)
+    return Responder(services.shield, signer, services.clock).propose(replace(draft, id=plan_id_of(draft)))

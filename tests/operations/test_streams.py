@@ -89,7 +89,9 @@ def test_however_samples_arrive_the_readings_are_the_same(
     edges = [700, *sorted(cuts), 900]
     for start, stop in pairwise(edges):
         streams.ingest("s", whole.rows(start - overlap, stop))
-    at_once = LiveStream("s", streams.watched("s").reference, 0.0)
+    at_once = LiveStream(
+        "s", streams.watched("s").reference, free_energy_limit_kt=0.0, daily_work_limit_kt=0.0
+    )
     at_once.feed(whole.rows(700, 900))
     assert same_readings(streams.watched("s"), at_once)
     store.close()

@@ -236,6 +236,14 @@ class Streams:
             self._equilibria[path] = EquilibriumReference.load(path) if path.exists() else None
         return self._equilibria[path]
 
+    def no_proof_because(self, stream: str) -> str:
+        """Why a stream has no proof's model, empty if it has one.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+        """
+        return str(self._notes(stream, self.watched(stream).reference)["no_proof"])
+
     def _reference(self, stream: str) -> Reference | None:
         path = self._stream_folder(stream) / "reference.npz"
         return Reference.load(path) if path.exists() else None
