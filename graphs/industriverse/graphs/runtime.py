@@ -1,7 +1,7 @@
 """Run the graphs durably: one SQLite file of checkpoints, tools reached through an in-process MCP client."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,17 @@ class ResponseRunner:
     def __init__(self, checkpoints: Path, open_server: Callable[[], MCPServer[Any]]) -> None:
         self._checkpoints = checkpoints
         self._open_server = open_server
+        self._running: set[str] = set()
 
     async def start(self, thread_id: str, incident_id: str, mode: Mode, progress: Progress) -> ResponseRun:
         """Begin a run, or return the state of the one that has this thread id."""
         known = await self.read(thread_id)
         if known is not None:
+            if (known.state["incident_id"], known.state["mode"]) != (incident_id, mode):
+                raise GraphError(
+                    f"run {thread_id[:80]!r} answers {known.state['incident_id']} in {known.state['mode']} mode",
+                    hint="go on with it by agent_resume, or give this response another thread_id",
+                )
             return known
         return await self._advance(thread_id, {"incident_id": incident_id, "mode": mode}, progress)
 
@@ -84,6 +90,22 @@ class ResponseRunner:
         return run
 
     async def _advance(self, thread_id: str, step: Any, progress: Progress) -> ResponseRun:
+        with self._alone(thread_id):
+            await self._stream(thread_id, step, progress)
+        return await self._existing(thread_id)
+
+    @contextmanager
+    def _alone(self, thread_id: str) -> Iterator[None]:
+        """Let one call at a time drive a run: two would both act on the same checkpoint."""
+        if thread_id in self._running:
+            raise GraphError(f"run {thread_id[:80]!r} is going on", hint="look at it with agent_state")
+        self._running.add(thread_id)
+        try:
+            yield
+        finally:
+            self._running.discard(thread_id)
+
+    async def _stream(self, thread_id: str, step: Any, progress: Progress) -> None:
         async with self._saver() as saver, Client(self._open_server()) as client:
 
             async def call_tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -105,9 +127,6 @@ class ResponseRunner:
                 if kind == "custom" and isinstance(chunk, dict):
                     done += 1.0
                     await progress(done, None, chunk["message"])
-        run = await self.read(thread_id)
-        assert run is not None
-        return run
 
     @asynccontextmanager
     async def _saver(self) -> AsyncIterator[AsyncSqliteSaver]:

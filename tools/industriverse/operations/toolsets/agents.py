@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from industriverse.operations.agents import ResponseRun
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotFoundError
+from industriverse.operations.incidents import incident_of
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import approve_plan
 
@@ -126,6 +127,7 @@ async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     Raises:
         NotFoundError: If there is no such incident.
     """
+    await context.platform.run(incident_of, context.platform.services, request.incident_id)
     thread_id = context.resume_token or request.thread_id or f"response-{uuid.uuid4().hex[:12]}"
     run = await context.platform.responses.start(
         thread_id, request.incident_id, request.mode, context.progress
