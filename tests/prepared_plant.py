@@ -89,7 +89,7 @@ async def decline(request: ApprovalRequest) -> ApprovalAnswer:
 async def _learn(platform: Platform) -> None:
     create = {"seed": 7, "attack": ATTACK}
     await call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS, create=create)
-    await call(platform, "signal_compile", stream=PLANT, budget_per_day=1.0)
+    await call(platform, "signal_compile", stream=PLANT, budget_per_day=0.05)
 
 
 async def _wait_for_the_alarm(platform: Platform) -> tuple[str, float]:

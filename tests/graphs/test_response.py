@@ -23,7 +23,8 @@ class Listener:
         self.messages: list[str] = []
         self._word, self._then = word, then
 
-    async def __call__(self, done: float, total: float | None, message: str) -> None:
+    async def __call__(self, *report: Any) -> None:
+        message: str = report[2]
         self.messages.append(message)
         if self._then is not None and message.startswith(self._word):
             then, self._then = self._then, None
@@ -57,7 +58,7 @@ def test_an_approved_plan_brings_equilibrium_back_and_is_proved_and_remembered(
     async def tale(platform: Platform) -> None:
         run = await respond(platform, story.incident_id, progress=heard)
         assert run.status == "done"
-        assert run.outcome == "recovered"
+        assert run.outcome == "recovered", heard.messages
         assert run.state["recovered"]
         assert commands(platform)
         read = await call(platform, "economy_read", certificate_id=run.state["certificate_id"])

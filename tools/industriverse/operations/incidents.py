@@ -8,7 +8,7 @@ from industriverse.operations.services import Services
 from industriverse.shield.incidents import fuse_tickets
 from industriverse.signals import Incident, Ticket
 
-__all__ = ["incident_of", "keep_tickets", "tickets_of"]
+__all__ = ["incident_of", "keep_found_tickets", "keep_tickets", "tickets_of"]
 
 
 def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> list[str]:
@@ -23,6 +23,16 @@ def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> 
             if incident.id not in closed:
                 services.shield.put_incident(incident)
                 record_disturbance(services, incident)
+    return new
+
+
+def keep_found_tickets(services: Services, stream: str) -> list[str]:
+    """Store the tickets that reading a stream anew has found, once a process; returns the new ids."""
+    live = services.streams.live(stream)
+    if live is None or live.tickets_are_kept:
+        return []
+    new = keep_tickets(services, stream, live.tickets)
+    live.tickets_are_kept = True
     return new
 
 

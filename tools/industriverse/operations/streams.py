@@ -69,6 +69,10 @@ class LiveStream:
         reference: What equilibrium means for it.
         free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
         daily_work_limit_kt: Largest mean of the work part over a clean day, kT.
+
+    Attributes:
+        tickets_are_kept: Whether the tickets found when the stream was read anew are known to be stored; a
+            process that died may have stored samples and not the ticket that they raised.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class LiveStream:
         self._watcher = Watcher(Detector.from_reference(reference), stream)
         self._blocks: list[ThermoReadings] = []
         self._tickets: list[Ticket] = []
+        self.tickets_are_kept = False
 
     def feed(self, frame: Frame) -> list[Ticket]:
         """Score the next samples."""

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.incidents import keep_tickets
+from industriverse.operations.incidents import keep_found_tickets
 from industriverse.operations.recording import record_reference
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
@@ -76,7 +76,7 @@ def _learn(services: Services, request: CompileInput) -> CompileOutput:
     learned = services.streams.learn(request.stream, request.clean_rows, request.budget_per_day)
     record_reference(services, request.stream)
     # Samples beyond the clean rows are scored at once; what they raise must not be lost.
-    keep_tickets(services, request.stream, services.streams.watched(request.stream).tickets)
+    keep_found_tickets(services, request.stream)
     return _output(request.stream, learned)
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
-from industriverse.operations.incidents import keep_tickets
+from industriverse.operations.incidents import keep_found_tickets, keep_tickets
 from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
@@ -144,8 +144,7 @@ def _catch_up(services: Services, plant_id: str) -> tuple[int, list[str]]:
     added = 0
     if known < plant.step:
         added = streams.ingest(plant_id, plant.telemetry(known)).new_samples
-    live = streams.live(plant_id) if plant.step else None
-    return added, [] if live is None else keep_tickets(services, plant_id, live.tickets)
+    return added, keep_found_tickets(services, plant_id) if plant.step else []
 
 
 def _advance(
