@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from prepared_plant import Prepared, copied, prepared
 
 

@@ -170,3 +170,14 @@ def add_operations(
                 open_world_hint=False,
             ),
         )
+        _refuse_unknown_arguments(server, declared.name)
+
+
+def _refuse_unknown_arguments(server: MCPServer[Any], name: str) -> None:
+    """Make a misspelt argument an error; the SDK (mcp 2.3) drops it and has no public switch for that."""
+    tool = server._tool_manager.get_tool(name)
+    assert tool is not None
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters["additionalProperties"] = False
