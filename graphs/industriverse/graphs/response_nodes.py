@@ -59,9 +59,14 @@ async def assess(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
 
 async def forecast(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
     """Ask where the stream goes if nothing is done."""
-    predicted = await runtime.context.call_tool(
-        "nvp_forecast", {"stream": state["stream"], "horizon_hours": FORECAST_HOURS}
-    )
+    try:
+        predicted = await runtime.context.call_tool(
+            "nvp_forecast", {"stream": state["stream"], "horizon_hours": FORECAST_HOURS}
+        )
+    except ToolCallError as refused:
+        # A forecast is advice; a response must not wait for one that cannot be made.
+        _tell(runtime, f"forecast: none ({refused.message})")
+        return {"forecast": f"none: {refused.message}"}
     _tell(runtime, f"forecast: {predicted['summary']}")
     return {"forecast": predicted["summary"]}
 
@@ -70,6 +75,9 @@ async def plan(
     state: ResponseState, runtime: Runtime[ResponseContext]
 ) -> Command[Literal["approve", "__end__"]]:
     """Ask for the plan that brings the most free energy back at the least cost."""
+    if not state["plant_id"]:
+        _tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
     if not proposed["actions"]:
         _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
@@ -98,12 +106,18 @@ def approve(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[
     return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
-async def act(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
-    """Carry the plan out."""
-    done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
+async def act(
+    state: ResponseState, runtime: Runtime[ResponseContext]
+) -> Command[Literal["verify", "revert"]]:
+    """Carry the plan out; what a plan that failed or expired has done so far is taken back."""
+    try:
+        done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
+    except ToolCallError as refused:
+        _tell(runtime, f"act: {refused.message}")
+        return Command(goto="revert", update={"actions": [], "act_refusal": refused.message})
     for action in done["actions"]:
         _tell(runtime, f"act: {action}")
-    return {"actions": done["actions"]}
+    return Command(goto="verify", update={"actions": done["actions"], "act_refusal": ""})
 
 
 async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: float) -> dict[str, Any]:
@@ -143,7 +157,14 @@ async def verify(
 
 async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
     """Take back what did not help."""
-    undone = await runtime.context.call_tool("shield_revert", {"plan_id": state["plan_id"]})
+    try:
+        undone = await runtime.context.call_tool("shield_revert", {"plan_id": state["plan_id"]})
+    except ToolCallError as refused:
+        if not state["act_refusal"]:
+            raise
+        # Nothing of a plan that was refused has been done, so there is nothing to take back.
+        _tell(runtime, f"revert: {refused.message}")
+        return {"reverted": False, "outcome": "not_done"}
     _tell(runtime, f"revert: {undone['text']}")
     return {"reverted": True, "outcome": "reverted"}
 

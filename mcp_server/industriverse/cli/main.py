@@ -9,7 +9,7 @@ from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
 
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _OneLineErrors(click.Group):

@@ -11,6 +11,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from industriverse.mcp_server.origins import OriginGuard
 from industriverse.mcp_server.resources import add_resources
 from industriverse.mcp_server.rest import add_problem_handlers, operation_router
 from industriverse.mcp_server.tools import add_operations
@@ -76,7 +77,8 @@ def create_web_application(platform: Platform, *, toolsets: frozenset[str] | Non
             yield
 
     app = FastAPI(title="Industriverse Bridge API", version=platform_version(), lifespan=lifespan)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
+    app.add_middleware(OriginGuard, allowed_names=LOOPBACK_NAMES)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES), www_redirect=False)
     add_problem_handlers(app)
     surface = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
     app.include_router(operation_router(platform, surface, principal=_local_operator))

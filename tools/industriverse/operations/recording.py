@@ -11,7 +11,14 @@ from industriverse.operations.streams import LiveStream
 from industriverse.shield.store import ActionStatus
 from industriverse.signals import Incident, ThermoReadings
 
-__all__ = ["Recorded", "record_disturbance", "record_incident", "record_proof", "record_reference"]
+__all__ = [
+    "Recorded",
+    "record_disturbance",
+    "record_growth",
+    "record_incident",
+    "record_proof",
+    "record_reference",
+]
 
 REFERENCE, DISTURBED, RECOVERED = "reference", "disturbed", "recovered"
 UNKNOWN_DOMAIN = "telemetry"
@@ -106,6 +113,11 @@ def record_disturbance(services: Services, incident: Incident) -> None:
         )
     )
     services.atlas.record_incident(incident, states=[disturbed.id])
+
+
+def record_growth(services: Services, incident: Incident) -> None:
+    """Write the tickets that a known incident has gained."""
+    services.atlas.record_incident(incident, states=[f"state-{incident.id}-{DISTURBED}"])
 
 
 def record_proof(services: Services, issued: Issued, states: tuple[str, ...] = ()) -> str:
