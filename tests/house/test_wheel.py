@@ -19,4 +19,6 @@ def test_the_wheel_holds_typed_packages_and_no_tests_data_or_generic_names(tmp_p
     assert "industriverse/__init__.py" not in names
     packages = {name.split("/")[1] for name in names if name.startswith("industriverse/")}
     assert {f"industriverse/{package}/py.typed" for package in packages} <= set(names)
-    assert not [name for name in names if "test" in name.lower() or name.endswith((".parquet", ".npz", ".csv"))]
+    assert not [
+        name for name in names if "test" in name.lower() or name.endswith((".parquet", ".npz", ".csv"))
+    ]
