@@ -60,7 +60,7 @@ def _commands(command: click.Command, name: str) -> Iterator[str]:
     yield f"### {name}\n"
     yield f"{(command.help or '').split(chr(10) + chr(10))[0].strip()}\n"
     yield f"`{' '.join([name, *command.collect_usage_pieces(context)])}`\n"
-    for parameter in command.params:
+    for parameter in (option for option in command.params if isinstance(option, click.Option)):
         record = parameter.get_help_record(context)
         if record is not None:
             yield f"- `{record[0]}`: {record[1]}"
