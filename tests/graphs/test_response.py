@@ -106,21 +106,52 @@ def test_a_declined_plan_ends_the_run_and_nothing_is_done(alarmed: Path, story: 
 
 def test_actions_that_do_not_help_are_taken_back(alarmed: Path, story: Prepared) -> None:
     async def tale(platform: Platform) -> None:
+        asked: list[str] = []
+
+        async def once(request: ApprovalRequest) -> ApprovalAnswer:
+            asked.append(request.key)
+            return ApprovalAnswer(approved=len(asked) == 1)
+
         async def somebody_closes_the_pump_by_hand() -> None:
             # Not a fault of the plan: from now on a hand switch on site overrides whatever it orders.
             plant = platform.services.plants.find(PLANT)
             await platform.run(plant.apply, Command("by-hand", "force_pump", "pump-335", "closed"))
 
         heard = Listener("act:", somebody_closes_the_pump_by_hand)
-        run = await respond(platform, story.incident_id, progress=heard)
-        assert run.outcome == "reverted"
+        run = await respond(platform, story.incident_id, answer=once, progress=heard)
+        assert run.outcome == "reverted", heard.messages
         assert not run.state["recovered"]
         assert "certificate_id" not in run.state
-        plan = platform.services.shield.plan(run.state["plan_id"].partition(".")[0])
+        assert len(asked) == len(set(asked)) == 2, "a person who declined a second plan is not asked again"
+        (carried_out,) = run.state["plan_ids"]
+        plan = platform.services.shield.plan(carried_out.partition(".")[0])
         reversible = {action.verb for action in plan.plan.actions if action.reversible}
         assert not reversible & set(commands(platform))
-        assert heard.nodes[-2:] == ["verify", "revert"]
+        assert heard.messages[-1].startswith("revert:")
         assert (await call(platform, "economy_read")).supply == "0.000000"
+
+    on(alarmed, tale)
+
+
+def test_a_plan_that_is_not_enough_is_thought_over_and_the_person_asked_again(
+    alarmed: Path, story: Prepared
+) -> None:
+    async def tale(platform: Platform) -> None:
+        asked: list[str] = []
+
+        async def note(request: ApprovalRequest) -> ApprovalAnswer:
+            asked.append(request.key)
+            return ApprovalAnswer(approved=True)
+
+        async def somebody_closes_the_pump_by_hand() -> None:
+            plant = platform.services.plants.find(PLANT)
+            await platform.run(plant.apply, Command("by-hand", "force_pump", "pump-335", "closed"))
+
+        heard = Listener("act:", somebody_closes_the_pump_by_hand)
+        run = await respond(platform, story.incident_id, answer=note, progress=heard)
+        assert any("thinking again" in message for message in heard.messages), heard.messages
+        assert len(asked) == len(set(asked)) >= 2
+        assert len(run.state["plan_ids"]) == len(set(run.state["plan_ids"])) >= 2
 
     on(alarmed, tale)
 

@@ -23,8 +23,11 @@ VERIFY_LIMIT_HOURS = 72.0
 RECOVERED_AFTER_LOOKS = 24
 """Consecutive calm looks that count as recovery: a whole day, because a wrong action can look right for hours."""
 
-RELAPSE_AFTER_LOOKS = 6
-"""Calm looks after which a new alarm is a relapse, not the tail of the old one."""
+REPLAN_AFTER_LOOKS = 6
+"""Restless looks after which the plan is thought over: by then there is evidence that the first one lacked."""
+
+MOST_PLANS = 3
+"""Plans tried in one run; after that it only watches, and reverts if the plant does not come back."""
 
 FORECAST_HOURS = 6.0
 
@@ -73,27 +76,26 @@ async def forecast(state: ResponseState, runtime: Runtime[ResponseContext]) -> R
 
 async def plan(
     state: ResponseState, runtime: Runtime[ResponseContext]
-) -> Command[Literal["approve", "__end__"]]:
+) -> Command[Literal["approve", "verify", "__end__"]]:
     """Ask for the plan that brings the most free energy back at the least cost."""
     if not state["plant_id"]:
         _tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
         return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
-    if not proposed["actions"]:
-        _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
-        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
-    _tell(runtime, f"plan: {len(proposed['actions'])} actions")
-    return Command(
-        goto="approve",
-        update={
-            "plan_id": proposed["plan_id"],
-            "plan_text": proposed["text"],
-            "irreversible": proposed["irreversible"],
-        },
-    )
+    update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
+    if proposed["actions"]:
+        _tell(runtime, f"plan: {len(proposed['actions'])} actions")
+        update["plan_text"], update["irreversible"] = proposed["text"], proposed["irreversible"]
+        return Command(goto="approve", update=update)
+    _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
+    if state.get("plan_ids"):
+        return Command(goto="verify", update=update)
+    return Command(goto="__end__", update={**update, "plan_id": "", "outcome": "no_action"})
 
 
-def approve(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[Literal["act", "__end__"]]:
+def approve(
+    state: ResponseState, runtime: Runtime[ResponseContext]
+) -> Command[Literal["act", "verify", "__end__"]]:
     """Wait for a person, unless the run is autonomous and everything can be undone."""
     if state["mode"] == "autonomous" and not state["irreversible"]:
         return Command(goto="act", update={"approved": True, "approval_reason": "reversible and autonomous"})
@@ -103,6 +105,9 @@ def approve(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[
     update: ResponseState = {"approved": approved, "approval_reason": str(answer["reason"])}
     if approved:
         return Command(goto="act", update=update)
+    if state.get("plan_ids"):
+        # The person has seen enough plans: what was done before is watched, and nobody is asked again.
+        return Command(goto="verify", update={**update, "plans_made": MOST_PLANS})
     return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
@@ -110,14 +115,17 @@ async def act(
     state: ResponseState, runtime: Runtime[ResponseContext]
 ) -> Command[Literal["verify", "revert"]]:
     """Carry the plan out; what a plan that failed or expired has done so far is taken back."""
+    update: ResponseState = {"plan_ids": [*state.get("plan_ids", []), state["plan_id"]]}
     try:
         done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
     except ToolCallError as refused:
         _tell(runtime, f"act: {refused.message}")
-        return Command(goto="revert", update={"actions": [], "act_refusal": refused.message})
+        update["actions"], update["act_refusal"] = state.get("actions", []), refused.message
+        return Command(goto="revert", update=update)
     for action in done["actions"]:
         _tell(runtime, f"act: {action}")
-    return Command(goto="verify", update={"actions": done["actions"], "act_refusal": ""})
+    update["actions"], update["act_refusal"] = [*state.get("actions", []), *done["actions"]], ""
+    return Command(goto="verify", update=update)
 
 
 async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: float) -> dict[str, Any]:
@@ -130,43 +138,46 @@ async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: 
 
 async def verify(
     state: ResponseState, runtime: Runtime[ResponseContext]
-) -> Command[Literal["prove", "revert"]]:
-    """Watch whether free energy comes back, and stays for a day."""
-    looks, calm = 0, 0
+) -> Command[Literal["plan", "prove", "revert"]]:
+    """Watch whether free energy comes back, and stays for a day; think again if it does not."""
+    hours = state.get("watched_hours", 0.0)
+    calm = restless = 0
+    may_think_again = state["plans_made"] < MOST_PLANS
     regime: dict[str, Any] = {}
-    while looks * VERIFY_STEP_HOURS < VERIFY_LIMIT_HOURS and calm < RECOVERED_AFTER_LOOKS:
-        looks += 1
-        regime = await _look(state, runtime, looks * VERIFY_STEP_HOURS)
+    while hours < VERIFY_LIMIT_HOURS and calm < RECOVERED_AFTER_LOOKS:
+        hours += VERIFY_STEP_HOURS
+        regime = await _look(state, runtime, hours)
         back = not regime["alarm"] and regime["free_energy_kt"] <= regime["free_energy_limit_kt"]
-        if regime["alarm"] and calm >= RELAPSE_AFTER_LOOKS:
-            break
-        calm = calm + 1 if back else 0
+        relapsed = regime["alarm"] and calm >= REPLAN_AFTER_LOOKS
+        calm, restless = (calm + 1, 0) if back else (0, restless + 1)
+        if may_think_again and (relapsed or restless >= REPLAN_AFTER_LOOKS):
+            _tell(runtime, f"verify: not back after {hours:.0f} h; thinking again with what was seen since")
+            return Command(goto="plan", update={"watched_hours": hours})
     recovered = calm >= RECOVERED_AFTER_LOOKS
-    hours = (looks - calm + 1 if recovered else looks) * VERIFY_STEP_HOURS
-    outcome = f"back in equilibrium after {hours:.0f} h" if recovered else f"not back after {hours:.0f} h"
-    _tell(runtime, f"verify: {outcome}, free-energy excess {regime['free_energy_kt']:.1f} kT")
-    return Command(
-        goto="prove" if recovered else "revert",
-        update={
-            "recovered": recovered,
-            "recovered_after_hours": hours,
-            "free_energy_after": regime["free_energy_kt"],
-        },
-    )
+    after = hours - (calm - 1) * VERIFY_STEP_HOURS if recovered else hours
+    outcome = f"back in equilibrium after {after:.0f} h" if recovered else f"not back after {after:.0f} h"
+    excess = f", free-energy excess {regime['free_energy_kt']:.1f} kT" if regime else ""
+    _tell(runtime, f"verify: {outcome}{excess}")
+    update: ResponseState = {"recovered": recovered, "recovered_after_hours": after, "watched_hours": hours}
+    if regime:
+        update["free_energy_after"] = regime["free_energy_kt"]
+    return Command(goto="prove" if recovered else "revert", update=update)
 
 
 async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
-    """Take back what did not help."""
-    try:
-        undone = await runtime.context.call_tool("shield_revert", {"plan_id": state["plan_id"]})
-    except ToolCallError as refused:
-        if not state["act_refusal"]:
-            raise
-        # Nothing of a plan that was refused has been done, so there is nothing to take back.
-        _tell(runtime, f"revert: {refused.message}")
-        return {"reverted": False, "outcome": "not_done"}
-    _tell(runtime, f"revert: {undone['text']}")
-    return {"reverted": True, "outcome": "reverted"}
+    """Take back what did not help, the latest plan first."""
+    for plan_id in reversed(state["plan_ids"]):
+        try:
+            undone = await runtime.context.call_tool("shield_revert", {"plan_id": plan_id})
+        except ToolCallError as refused:
+            if not (state["act_refusal"] and plan_id == state["plan_ids"][-1]):
+                raise
+            # Nothing of a plan that was refused has been done, so there is nothing to take back.
+            _tell(runtime, f"revert: {refused.message}")
+        else:
+            _tell(runtime, f"revert: {undone['text']}")
+    done_before = len(state["plan_ids"]) > 1 or not state["act_refusal"]
+    return {"reverted": done_before, "outcome": "reverted" if done_before else "not_done"}
 
 
 async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:

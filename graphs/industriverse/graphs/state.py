@@ -26,14 +26,17 @@ class ResponseState(TypedDict, total=False):
         explanation: Why the incident was opened.
         forecast: Where the stream goes if nothing is done.
         plan_id: Signed plan; empty if no action helps.
+        plans_made: How many plans were made in this run.
+        plan_ids: Signed plans that were carried out, oldest first.
         plan_text: The plan as shown to the person.
         irreversible: Whether the plan holds an action that cannot be undone.
         approved: Whether the plan may be executed.
         approval_reason: What the person said.
         actions: Descriptions of the actions that were carried out.
         act_refusal: Why the plan was not carried out to its end, empty if it was.
+        watched_hours: Hours watched since the response began.
         recovered: Whether the stream left alarm and its free energy came back.
-        recovered_after_hours: Hours from the first action to recovery.
+        recovered_after_hours: Hours from the first action to the beginning of the calm day that counts as recovery.
         free_energy_after: Free-energy excess after verification, kT.
         reverted: Whether the actions were taken back.
         certificate_id: Proof of equilibrium after recovery.
@@ -56,12 +59,15 @@ class ResponseState(TypedDict, total=False):
     explanation: str
     forecast: str
     plan_id: str
+    plans_made: int
+    plan_ids: list[str]
     plan_text: str
     irreversible: bool
     approved: bool
     approval_reason: str
     actions: list[str]
     act_refusal: str
+    watched_hours: float
     recovered: bool
     recovered_after_hours: float
     free_energy_after: float

@@ -101,7 +101,10 @@ async def _drive(run: ResponseRun, context: OperationContext) -> RunOutput:
             run = await responses.proceed(run.thread_id, context.progress)
             continue
         answer = await context.approve(
-            ApprovalRequest(key=run.thread_id, message=run.waiting_for, resume_token=run.thread_id)
+            # One run may ask about several plans; an answer to one must never count for another.
+            ApprovalRequest(
+                key=f"{run.thread_id}/{run.plan_id}", message=run.waiting_for, resume_token=run.thread_id
+            )
         )
         if answer.approved:
             await context.platform.run(
