@@ -23,6 +23,9 @@ from industriverse.signals import NANOSECONDS_PER_SECOND
 
 T = TypeVar("T")
 
+Answer = Callable[[ApprovalRequest], Coroutine[Any, Any, ApprovalAnswer]]
+"""How a person is asked and answers."""
+
 PLANT = "practice"
 CLEAN_HOURS = 24.0 * 30
 """Thirty simulated days: enough for a proof window of a day, and learned in seconds."""

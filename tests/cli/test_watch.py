@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ ROWS, FAULT_FROM = 1200, 900
 
 def telemetry(*, timed: bool = True, fault: bool = True) -> pa.Table:
     frame = wandering(ROWS, fault_from=FAULT_FROM if fault else None)
-    columns = {name: frame.column(name) for name in frame.names}
+    columns: dict[str, Any] = {name: frame.column(name) for name in frame.names}
     if timed:
         times = pa.array(frame.timestamps_ns + 1_767_571_200_000_000_000).cast(pa.timestamp("ns", "UTC"))
         return pa.table({"time": times, **columns})
@@ -84,7 +85,7 @@ def test_scores_follow_the_order_of_the_input_and_leave_unscored_rows_empty(tmp_
     table = telemetry()
     order = np.arange(ROWS)
     order[100:200] = order[100:200][::-1]
-    shuffled = table.take(pa.array(order))
+    shuffled = table.take(order)
     times = shuffled["time"].to_pylist()
     times[5] = None
     times[7] = times[8]
@@ -156,7 +157,8 @@ def test_one_row_gives_one_line(tmp_path: Path) -> None:
 
 def test_only_constants_give_one_line(tmp_path: Path) -> None:
     table = telemetry()
-    constant = pa.table({"time": table["time"], "a": np.ones(ROWS), "b": np.zeros(ROWS)})
+    columns: dict[str, Any] = {"time": table["time"], "a": np.ones(ROWS), "b": np.zeros(ROWS)}
+    constant = pa.table(columns)
     assert_one_line(watch(written(constant, tmp_path / "constant.parquet")), "constant")
 
 

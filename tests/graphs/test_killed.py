@@ -24,7 +24,7 @@ async def run_until(
 ) -> dict[str, Any] | None:
     """Start or resume the run; kill the server when ``node`` reports, or return the end of the run."""
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def report(progress: float, total: float | None, message: str | None) -> None:
         name = (message or "").partition(":")[0]
         heard.append(name)
         if name == node:
@@ -37,7 +37,7 @@ async def run_until(
             name, arguments = ("agent_resume", {"thread_id": "t"})
             if not known:
                 name, arguments = ("agent_run", {"incident_id": incident_id, "thread_id": "t"})
-            result = await client.call_tool(name, arguments, progress_callback=progress)
+            result = await client.call_tool(name, arguments, progress_callback=report)
             assert not result.is_error, result.content
             return dict(result.structured_content)
     except Exception:

@@ -1,6 +1,7 @@
 """The response loop on the simulated plant, on every path that it can take."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from industriverse.operations.errors import ApprovalUnavailableError, NotFoundEr
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.simulation import Command
-from prepared_plant import PLANT, Prepared, approve, call, decline, on
+from prepared_plant import PLANT, Answer, Prepared, approve, call, decline, on
 from wandering_telemetry import wandering
 
 
 class Listener:
     """Hears progress and does something when a message begins with a word."""
 
-    def __init__(self, word: str = "", then=None) -> None:
+    def __init__(self, word: str = "", then: Callable[[], Awaitable[None]] | None = None) -> None:
         self.messages: list[str] = []
         self._word, self._then = word, then
 
@@ -35,7 +36,14 @@ class Listener:
         return list(dict.fromkeys(message.partition(":")[0] for message in self.messages))
 
 
-async def respond(platform: Platform, incident_id: str, *, answer=approve, progress=None, **arguments: Any):
+async def respond(
+    platform: Platform,
+    incident_id: str,
+    *,
+    answer: Answer = approve,
+    progress: Listener | None = None,
+    **arguments: Any,
+) -> Any:
     return await invoke(
         platform,
         "agent_run",
@@ -184,7 +192,7 @@ def test_a_caller_that_cannot_ask_leaves_the_run_waiting_and_nothing_done(
     async def second(platform: Platform) -> None:
         (run,) = (await call(platform, "agent_state")).runs
         assert (run.status, run.next_node) == ("waiting", "approve")
-        done = await invoke(
+        done: Any = await invoke(
             platform, "agent_resume", {"thread_id": "t"}, principal=LOCAL_OPERATOR, approve=decline
         )
         assert done.outcome == "declined"

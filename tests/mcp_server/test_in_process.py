@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp.types import ElicitRequestParams, ElicitResult
+from mcp.types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from industriverse.mcp_server.app import create_mcp_server
 from industriverse.operations.platform import Platform
@@ -21,7 +21,9 @@ ERAS = ("auto", "legacy")
 EVERYTHING = frozenset({"all"})
 
 
-def person(action: str, content: dict[str, Any] | None = None, asked: list[str] | None = None):
+def person(
+    action: str, content: dict[str, Any] | None = None, asked: list[str] | None = None
+) -> Callable[..., Any]:
     """A client's way to ask somebody, who answers so."""
 
     async def answer(context: Any, params: ElicitRequestParams) -> ElicitResult:
@@ -237,12 +239,14 @@ def test_a_response_run_asks_through_the_client_and_reports_each_step(
     heard: list[str] = []
     asked: list[str] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def heard_progress(progress: float, total: float | None, message: str | None) -> None:
         heard.append(message or "")
 
     async def tale(client: Client, platform: Platform) -> None:
         run = await client.call_tool(
-            "agent_run", {"incident_id": story.incident_id, "thread_id": "t"}, progress_callback=progress
+            "agent_run",
+            {"incident_id": story.incident_id, "thread_id": "t"},
+            progress_callback=heard_progress,
         )
         assert not run.is_error, text(run)
         assert run.structured_content["outcome"] == "declined"
@@ -258,7 +262,9 @@ def test_a_response_run_asks_through_the_client_and_reports_each_step(
 def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
     async def tale(client: Client, platform: Platform) -> None:
         async def read(uri: str) -> Any:
-            return json.loads((await client.read_resource(uri)).contents[0].text)
+            (content,) = (await client.read_resource(uri)).contents
+            assert isinstance(content, TextResourceContents)
+            return json.loads(content.text)
 
         assert (await read("shield://threats/active"))["incidents"][0]["id"] == story.incident_id
         assert (await read(f"eil://regime/{PLANT}"))["alarm"] is True
@@ -269,7 +275,7 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
         assert templates == {"atlas://state/{state_id}", "eil://regime/{stream}"}
         prompt = await client.get_prompt("triage_threat", {"incident_id": story.incident_id})
-        assert story.incident_id in prompt.messages[0].content.text
+        assert story.incident_id in prompt.messages[0].content.model_dump_json()
 
     with_client(alarmed, tale)
 
@@ -289,12 +295,12 @@ def test_a_resource_that_does_not_exist_is_refused_with_a_hint(uri: str, alarmed
 def test_a_long_simulation_reports_progress(tmp_path: Path) -> None:
     heard: list[tuple[float, float | None]] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        heard.append((done, total))
+    async def heard_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total))
 
     async def tale(client: Client, platform: Platform) -> None:
         arguments = {"plant_id": "p", "until_hours": 72.0, "create": {"interval_s": 3600}}
-        ran = await client.call_tool("sim_run", arguments, progress_callback=progress)
+        ran = await client.call_tool("sim_run", arguments, progress_callback=heard_progress)
         assert ran.structured_content["samples_added"] == 72
         again = await client.call_tool("sim_run", arguments)
         assert again.structured_content["samples_added"] == 0

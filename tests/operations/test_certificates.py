@@ -1,7 +1,9 @@
 """Certificates and tokens: one a window, refused once altered, minted once."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from industriverse.eil.proof.errors import ProofError
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
-from prepared_plant import CLEAN_HOURS, PLANT, call, on
+from prepared_plant import CLEAN_HOURS, PLANT, Prepared, call, on
 from wandering_telemetry import wandering
 
 START_NS = 1_767_571_200_000_000_000
@@ -28,7 +30,7 @@ async def two_days_on(platform: Platform) -> None:
     await call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS + 32)
 
 
-async def prove(platform: Platform, hours: float = CLEAN_HOURS + 26, **arguments):
+async def prove(platform: Platform, hours: float = CLEAN_HOURS + 26, **arguments: Any) -> Any:
     return await call(platform, "eil_prove", stream=PLANT, at=at_hour(hours), **arguments)
 
 
@@ -91,7 +93,7 @@ def test_a_window_of_the_clean_rows_proves_nothing_and_is_refused(learned: Path)
     on(learned, tale)
 
 
-def test_a_disturbed_window_gets_no_certificate_and_leaves_none(alarmed: Path, story) -> None:
+def test_a_disturbed_window_gets_no_certificate_and_leaves_none(alarmed: Path, story: Prepared) -> None:
     async def tale(platform: Platform) -> None:
         await call(platform, "sim_run", plant_id=PLANT, until_hours=story.alarm_hours + 30)
         with pytest.raises(ProofError, match=r"no certificate for stream 'practice': .*p = "):
@@ -113,7 +115,7 @@ def test_a_proof_from_too_few_clean_rows_is_refused_with_the_number_needed(tmp_p
 
 
 @pytest.mark.parametrize("damage", [alter, lambda p: p.write_text("{"), lambda p: p.write_bytes(b"\xff\x00")])
-def test_a_damaged_certificate_is_refused_everywhere(damage, learned: Path) -> None:
+def test_a_damaged_certificate_is_refused_everywhere(damage: Callable[[Path], object], learned: Path) -> None:
     async def tale(platform: Platform) -> None:
         await two_days_on(platform)
         proof = await prove(platform)
@@ -155,7 +157,7 @@ def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learne
         again = await prove(platform, alpha=0.02)
         with pytest.raises(ReplayedProofError):
             await call(platform, "economy_mint", certificate_id=again.certificate_id)
-        return proof.certificate_id
+        return str(proof.certificate_id)
 
     async def second(platform: Platform) -> None:
         with pytest.raises(EconomyError):

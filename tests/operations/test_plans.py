@@ -1,7 +1,9 @@
 """Plans on the simulated plant: shown, approved, carried out once, taken back."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from industriverse.shield.errors import (
     PlanStateError,
     PrincipalMismatchError,
 )
-from prepared_plant import CLEAN_HOURS, PLANT, Prepared, approve, call, copied, decline, on
+from prepared_plant import CLEAN_HOURS, PLANT, Answer, Prepared, approve, call, copied, decline, on
 from wandering_telemetry import wandering
 
 
@@ -33,7 +35,9 @@ def commands(platform: Platform) -> list[tuple[str, str]]:
     return [(command.verb, command.target) for command in plant.active_commands()]
 
 
-async def act(platform: Platform, plan_id: str, *, answer=approve, principal: Principal = LOCAL_OPERATOR):
+async def act(
+    platform: Platform, plan_id: str, *, answer: Answer = approve, principal: Principal = LOCAL_OPERATOR
+) -> Any:
     return await invoke(platform, "shield_act", {"plan_id": plan_id}, principal=principal, approve=answer)
 
 
@@ -137,7 +141,7 @@ def test_a_plan_that_was_not_carried_out_has_nothing_to_take_back(planned: Path,
     on(planned, tale)
 
 
-def later(folder: Path, hours: float):
+def later(folder: Path, hours: float) -> Platform:
     """The platform at a later time of day."""
     import time
 
@@ -168,8 +172,8 @@ def test_an_expired_plan_is_refused_and_one_that_was_carried_out_in_time_still_s
 def test_planning_does_not_change_what_the_detector_says_next(
     alarmed: Path, story: Prepared, tmp_path: Path
 ) -> None:
-    def day_after(*, plan: bool):
-        async def tale(platform: Platform):
+    def day_after(*, plan: bool) -> Callable[[Platform], Coroutine[Any, Any, Any]]:
+        async def tale(platform: Platform) -> Any:
             await call(platform, "eil_regime", stream=PLANT)
             if plan:
                 await call(platform, "shield_plan", incident_id=story.incident_id)

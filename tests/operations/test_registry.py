@@ -2,15 +2,17 @@
 
 import asyncio
 import inspect
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError, UnknownOperationError
+from industriverse.operations.platform import Platform
 from industriverse.operations.registry import Operation, Registry, registry
 from industriverse.operations.toolsets import TOOLSETS, load
-from prepared_plant import call, on, opened
+from prepared_plant import Prepared, call, on, opened
 
 load()
 EVERY_OPERATION = tuple(registry)
@@ -81,7 +83,7 @@ def test_a_read_only_surface_shows_no_operation_that_changes_anything() -> None:
 
 
 @pytest.mark.parametrize("declared", [o for o in EVERY_OPERATION if not o.read_only], ids=named)
-def test_read_only_mode_refuses_what_changes_anything(declared: Operation, tmp_path) -> None:
+def test_read_only_mode_refuses_what_changes_anything(declared: Operation, tmp_path: Path) -> None:
     with (
         opened(tmp_path / "home", read_only=True) as platform,
         pytest.raises(NotAllowedError, match="read-only"),
@@ -91,7 +93,7 @@ def test_read_only_mode_refuses_what_changes_anything(declared: Operation, tmp_p
 
 @pytest.mark.parametrize("declared", EVERY_OPERATION, ids=named)
 def test_a_principal_without_the_scope_is_refused_before_arguments_are_looked_at(
-    declared: Operation, tmp_path
+    declared: Operation, tmp_path: Path
 ) -> None:
     everything_else = frozenset(o.scope for o in EVERY_OPERATION) - {declared.scope}
     stranger = Principal("stranger", everything_else)
@@ -102,8 +104,8 @@ def test_a_principal_without_the_scope_is_refused_before_arguments_are_looked_at
         asyncio.run(call(platform, declared.name, principal=stranger, nonsense=1))
 
 
-def test_invalid_arguments_name_the_field_the_value_and_the_fix(tmp_path) -> None:
-    async def story(platform) -> None:
+def test_invalid_arguments_name_the_field_the_value_and_the_fix(tmp_path: Path) -> None:
+    async def story(platform: Platform) -> None:
         with pytest.raises(
             InvalidArgumentsError, match=r"until_hours: .*\(got 'soon'\); see the input schema"
         ):
@@ -116,8 +118,8 @@ def test_invalid_arguments_name_the_field_the_value_and_the_fix(tmp_path) -> Non
     on(tmp_path / "home", story)
 
 
-def test_an_overlong_argument_is_not_echoed_whole(tmp_path) -> None:
-    async def story(platform) -> None:
+def test_an_overlong_argument_is_not_echoed_whole(tmp_path: Path) -> None:
+    async def story(platform: Platform) -> None:
         with pytest.raises(InvalidArgumentsError) as refused:
             await call(platform, "sim_run", plant_id="p" * 100_000, until_hours=1.0)
         assert len(str(refused.value)) < 300
@@ -125,18 +127,20 @@ def test_an_overlong_argument_is_not_echoed_whole(tmp_path) -> None:
     on(tmp_path / "home", story)
 
 
-def test_a_misspelt_argument_is_refused_and_named(tmp_path) -> None:
-    async def story(platform) -> None:
+def test_a_misspelt_argument_is_refused_and_named(tmp_path: Path) -> None:
+    async def story(platform: Platform) -> None:
         with pytest.raises(InvalidArgumentsError, match="incident: "):
             await call(platform, "shield_threats", incident="x")
 
     on(tmp_path / "home", story)
 
 
-def test_an_operation_that_must_ask_and_cannot_does_nothing_and_says_so(planned, story) -> None:
+def test_an_operation_that_must_ask_and_cannot_does_nothing_and_says_so(
+    planned: Path, story: Prepared
+) -> None:
     from industriverse.operations.errors import ApprovalUnavailableError
 
-    async def tale(platform) -> None:
+    async def tale(platform: Platform) -> None:
         with pytest.raises(ApprovalUnavailableError, match="elicitation"):
             await call(platform, "shield_act", plan_id=story.plan_id)
         plant = platform.services.plants.find("practice")
@@ -145,14 +149,14 @@ def test_an_operation_that_must_ask_and_cannot_does_nothing_and_says_so(planned,
     on(planned, tale)
 
 
-def test_outcomes_of_calls_are_counted(tmp_path) -> None:
+def test_outcomes_of_calls_are_counted(tmp_path: Path) -> None:
     from prometheus_client import REGISTRY
 
     def count(outcome: str) -> float:
         labels = {"operation": "platform_status", "outcome": outcome}
         return REGISTRY.get_sample_value("industriverse_operation_calls_total", labels) or 0.0
 
-    async def story(platform) -> None:
+    async def story(platform: Platform) -> None:
         before = count("done")
         await call(platform, "platform_status")
         assert count("done") == before + 1

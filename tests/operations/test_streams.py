@@ -1,6 +1,7 @@
 """Streams: learned once, followed by a live detector, the same after a restart as before."""
 
 import sqlite3
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from industriverse.operations.errors import NotFoundError, OperationError
+from industriverse.operations.platform import Platform
 from industriverse.operations.streams import LiveStream, Streams
 from industriverse.operations.telemetry import TelemetryStore
 from industriverse.physics import IndustriverseError
-from industriverse.signals import NANOSECONDS_PER_SECOND
-from prepared_plant import CLEAN_HOURS, PLANT, call, on
+from industriverse.signals import NANOSECONDS_PER_SECOND, Ticket
+from prepared_plant import CLEAN_HOURS, PLANT, Prepared, call, on
 from wandering_telemetry import wandering
 
 
 @pytest.fixture
-def streams(tmp_path: Path):
+def streams(tmp_path: Path) -> Iterator[Streams]:
     store = TelemetryStore(tmp_path / "samples.sqlite")
     yield Streams(store, tmp_path)
     store.close()
@@ -64,7 +66,7 @@ def test_readings_and_tickets_after_a_restart_equal_those_before(streams: Stream
     whole = wandering(1500, fault_from=1200)
     streams.ingest("s", whole.rows(0, 700))
     streams.learn("s", None, 1.0)
-    raised = []
+    raised: list[Ticket] = []
     for start in range(700, 1500, 37):
         raised += streams.ingest("s", whole.rows(start, min(start + 37, 1500))).tickets
     assert raised
@@ -157,7 +159,7 @@ def test_predicting_with_the_detector_leaves_its_state_bit_for_bit(streams: Stre
 
 
 def test_tickets_of_rows_beyond_the_clean_ones_become_incidents_at_once(tmp_path: Path) -> None:
-    async def story(platform) -> None:
+    async def story(platform: Platform) -> None:
         services = platform.services
         await platform.run(lambda: services.streams.ingest("s", wandering(1000, fault_from=900)))
         await call(platform, "signal_compile", stream="s", clean_rows=700)
@@ -168,7 +170,9 @@ def test_tickets_of_rows_beyond_the_clean_ones_become_incidents_at_once(tmp_path
     on(tmp_path / "home", story)
 
 
-def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(alarmed: Path, story) -> None:
+def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(
+    alarmed: Path, story: Prepared
+) -> None:
     # The moment between storing samples and storing their ticket: the samples are there, the ticket is not.
     for table in ("tickets", "incidents"):
         connection = sqlite3.connect(alarmed / "shield.sqlite")
@@ -176,7 +180,7 @@ def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(alarmed:
             connection.execute(f"DELETE FROM {table}")
         connection.close()
 
-    async def tale(platform) -> None:
+    async def tale(platform: Platform) -> None:
         assert (await call(platform, "shield_threats")).total == 0
         run = await call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS)
         assert len(run.tickets) == 1
@@ -185,7 +189,9 @@ def test_a_ticket_that_a_dying_process_did_not_keep_is_kept_by_the_next(alarmed:
     on(alarmed, tale)
 
 
-def test_samples_that_a_dying_process_did_not_send_are_sent_by_the_next(alarmed: Path, story) -> None:
+def test_samples_that_a_dying_process_did_not_send_are_sent_by_the_next(
+    alarmed: Path, story: Prepared
+) -> None:
     connection = sqlite3.connect(alarmed / "streams" / "samples.sqlite")
     with connection:
         last = connection.execute("SELECT max(timestamp_ns) FROM sample").fetchone()[0]
@@ -194,7 +200,7 @@ def test_samples_that_a_dying_process_did_not_send_are_sent_by_the_next(alarmed:
         )
     connection.close()
 
-    async def tale(platform) -> None:
+    async def tale(platform: Platform) -> None:
         run = await call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS)
         assert run.samples_added == 5
         regime = await call(platform, "eil_regime", stream=PLANT)

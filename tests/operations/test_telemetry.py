@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def frame(start: int, rows: int, channels: tuple[Channel, ...] = CHANNELS) -> Fr
 
 
 @pytest.fixture
-def store(tmp_path: Path):
+def store(tmp_path: Path) -> Iterator[TelemetryStore]:
     opened = TelemetryStore(tmp_path / "samples.sqlite")
     yield opened
     opened.close()
