@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
@@ -32,7 +33,7 @@ async def run_until(
 
     server = parameters(home, "--toolsets", "all")
     try:
-        async with Client(server, elicitation_callback=approve) as client, asyncio.timeout(120):
+        async with Client(server, elicitation_callback=approve) as client, asyncio.timeout(300):
             known = (await client.call_tool("agent_state", {})).structured_content["runs"]
             name, arguments = ("agent_resume", {"thread_id": "t"})
             if not known:
@@ -54,6 +55,8 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_server_killed_in_every_node_comes_to_the_same_end_and_repeats_nothing(
     alarmed: Path, story: Prepared
 ) -> None:
