@@ -187,7 +187,9 @@ class SpectralSolver(Solver):
 
     def physical(self, spectrum: Tensor, grid: Grid) -> Tensor:
         """Field of the retained modes of `spectrum`."""
-        return torch.fft.irfft2(spectrum * grid.retained().to(spectrum.real.dtype), s=(grid.cells, grid.cells))
+        return torch.fft.irfft2(
+            spectrum * grid.retained().to(spectrum.real.dtype), s=(grid.cells, grid.cells)
+        )
 
     def products(self, field: Tensor, grid: Grid) -> Tensor:
         """Retained spectrum of a product formed in physical space."""
