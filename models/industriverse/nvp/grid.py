@@ -9,11 +9,23 @@ from torch import Tensor
 
 from industriverse.nvp.field_errors import CoefficientError
 
-__all__ = ["AXES", "Boundary", "Grid", "minimal_flux"]
+__all__ = ["AXES", "Boundary", "Grid", "minimal_flux", "to_field", "to_spectrum"]
 
 Boundary = Literal["periodic", "wall"]
 # Axis -2 is x and axis -1 is y in every state and flux.
 AXES = (-2, -1)
+
+
+def to_spectrum(field: Tensor) -> Tensor:
+    """Half-plane spectrum (..., cells, cells/2+1) of a real field (..., cells, cells)."""
+    spectrum: Tensor = torch.fft.rfft2(field)
+    return spectrum
+
+
+def to_field(spectrum: Tensor, cells: int) -> Tensor:
+    """Real field (..., cells, cells) of a half-plane spectrum."""
+    field: Tensor = torch.fft.irfft2(spectrum, s=(cells, cells))
+    return field
 
 
 @dataclass(frozen=True)
@@ -70,8 +82,8 @@ class Grid:
 
     def retained(self) -> Tensor:
         """Mask of the modes kept by the two-thirds rule (Orszag 1971), float64."""
-        kx = torch.fft.fftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[:, None]
-        ky = torch.fft.rfftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[None, :]
+        kx: Tensor = torch.fft.fftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[:, None]
+        ky: Tensor = torch.fft.rfftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[None, :]
         return ((kx < self.cells / 3) & (ky < self.cells / 3)).to(torch.float64)
 
     def closed_faces(self, face: Tensor, axis: int) -> Tensor:
@@ -118,6 +130,6 @@ def minimal_flux(change: Tensor, grid: Grid) -> Tensor:
     mode_y = torch.fft.rfftfreq(size, 1 / size, dtype=torch.float64)[None, :]
     symbol = 4 * (torch.sin(math.pi * mode_x / size) ** 2 + torch.sin(math.pi * mode_y / size) ** 2)
     inverse = torch.where(symbol > 0, 1 / symbol.clamp_min(1e-300), 0.0).to(change.dtype)
-    potential = torch.fft.irfft2(torch.fft.rfft2(change) * inverse, s=(size, size)) * spacing
+    potential = to_field(to_spectrum(change) * inverse, size) * spacing
     potential = potential[..., :cells, :cells]
     return torch.stack([grid.face_difference(potential, axis) for axis in AXES], dim=-3)

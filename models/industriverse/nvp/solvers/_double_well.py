@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from industriverse.nvp.grid import to_field, to_spectrum
 from industriverse.nvp.solvers.spectral import SpectralSolver
 
 __all__ = ["GinzburgLandau"]
@@ -37,10 +38,10 @@ class GinzburgLandau(SpectralSolver):
         laplacian = self.laplacian(base).to(state.dtype)
         mobility = self.mobility(laplacian)
         gamma = self.value("gamma", state)
-        potential = gamma * laplacian * torch.fft.rfft2(extended) - torch.fft.rfft2(extended**3 - extended)
+        potential = gamma * laplacian * to_spectrum(extended) - to_spectrum(extended**3 - extended)
         change = self.frame_s * mobility * potential
         change = change / (1 + self.frame_s * mobility * (damping - gamma * laplacian))
-        update = torch.fft.irfft2(self._pinned(change), s=extended.shape[-2:])
+        update = to_field(self._pinned(change), extended.shape[-1])
         return state + update[..., : self.grid.cells, : self.grid.cells]
 
     def mobility(self, laplacian: Tensor) -> Tensor:

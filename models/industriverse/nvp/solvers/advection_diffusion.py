@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from industriverse.nvp.field_errors import CoefficientError, FieldShapeError
-from industriverse.nvp.grid import Grid, minimal_flux
+from industriverse.nvp.grid import Grid, minimal_flux, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel, FluxSolver
 from industriverse.nvp.solvers.second_law import lawful_flux
 from industriverse.nvp.solvers.transport import (
@@ -121,8 +121,8 @@ class AdvectionDiffusion(FluxSolver):
         phase = self.value("wind_x", exact) * kx + self.value("wind_y", exact) * ky
         damping = self.value("diffusivity", exact) * (kx**2 + ky**2)
         growth = torch.expm1(-self.frame_s * torch.complex(damping + 0 * phase, phase + 0 * damping))
-        change = torch.fft.rfft2(state) * growth.to(torch.fft.rfft2(state[:1]).dtype)
-        return torch.fft.irfft2(change, s=tuple(state.shape[-2:]))
+        change = to_spectrum(state) * growth.to(to_spectrum(state[:1]).dtype)
+        return to_field(change, state.shape[-1])
 
     def exchange(self, state: Tensor) -> Exchange:
         """Accumulated mass flux of one frame."""

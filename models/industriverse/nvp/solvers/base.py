@@ -109,6 +109,7 @@ class Solver(abc.ABC):
         self.frame_s = frame_s
         self.refinement = refinement
         self.coefficients: dict[str, Tensor] = {}
+        self._propagators: dict[tuple[int, float], tuple[Tensor, ...]] = {}
         self._set(dict(self.defaults) | coefficients)
 
     def _set(self, values: Mapping[str, float | Tensor]) -> None:
@@ -132,7 +133,7 @@ class Solver(abc.ABC):
         """A copy with other coefficient values; cached propagators are dropped."""
         other = copy.copy(self)
         other.coefficients = dict(self.coefficients)
-        other._forget()
+        other._propagators = {}
         other._set(values)
         return other
 
@@ -140,11 +141,8 @@ class Solver(abc.ABC):
         """A copy with another multiple of the stable number of substeps."""
         other = copy.copy(self)
         other.refinement = refinement
-        other._forget()
+        other._propagators = {}
         return other
-
-    def _forget(self) -> None:
-        """Drops whatever was computed from the coefficients; solvers that cache override it."""
 
     def value(self, name: str, like: Tensor) -> Tensor:
         """Coefficient `name` in the precision of `like`, shaped to broadcast over states."""
@@ -240,6 +238,12 @@ class Solver(abc.ABC):
         """Functional that no frame may lower, (batch,) float64; None for an open system."""
         del state
         return None
+
+    def entropy_slack(self, state: Tensor) -> Tensor:
+        """How much rounding alone may lower the entropy in one frame, (batch,), float64."""
+        entropy = self.entropy(state)
+        scale = torch.zeros(state.shape[0], dtype=torch.float64) if entropy is None else entropy.abs()
+        return 8 * torch.finfo(state.dtype).eps * (scale + self.grid.length**2)
 
 
 class FluxSolver(Solver):

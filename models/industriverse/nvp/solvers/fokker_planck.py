@@ -17,7 +17,7 @@ __all__ = ["FokkerPlanck"]
 
 
 def _bernoulli(x: Tensor) -> Tensor:
-    """x / (exp(x) - 1), continued to 1 at x = 0 by its series."""
+    """Bernoulli function x / (exp(x) - 1), continued to 1 at x = 0 by its series."""
     small = x.abs() < 1e-5
     safe = torch.where(small, torch.ones_like(x), x)
     return torch.where(small, 1 - x / 2 + x * x / 12, safe / torch.expm1(safe))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from industriverse.nvp.field_errors import FieldValueError
-from industriverse.nvp.grid import AXES, Boundary, Grid, minimal_flux
+from industriverse.nvp.grid import AXES, Boundary, Grid, minimal_flux, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel
 from industriverse.nvp.solvers.second_law import bounded_fluctuation, lawful_flux
 from industriverse.nvp.solvers.spectral import SpectralSolver, embed_spectrum
@@ -86,12 +86,9 @@ class NavierStokes(SpectralSolver):
 
     def courant(self, state: Tensor) -> Tensor:
         """Cells crossed by the fastest fluid in a frame, over the limit."""
-        spectrum = torch.fft.rfft2(state[:, :1].detach().double()) * self._inverse(self.grid)
+        spectrum = to_spectrum(state[:, :1].detach().double()) * self._inverse(self.grid)
         kx, ky = self.grid.wavenumbers()
-        speeds = [
-            torch.fft.irfft2(1j * k * spectrum, s=tuple(state.shape[-2:])).abs().amax(dim=(1, 2, 3))
-            for k in (kx, ky)
-        ]
+        speeds = [to_field(1j * k * spectrum, state.shape[-1]).abs().amax(dim=(1, 2, 3)) for k in (kx, ky)]
         return (speeds[0] + speeds[1]) * self.frame_s / self.grid.spacing / self.courant_limit
 
     def linear(self, grid: Grid) -> Tensor:
@@ -108,7 +105,7 @@ class NavierStokes(SpectralSolver):
         rate = -(kx * along_x + ky * along_y)
         if self.forcing is None:
             return rate
-        forced = torch.fft.rfft2(self.forcing.to(spectrum.real.dtype))
+        forced = to_spectrum(self.forcing.to(spectrum.real.dtype))
         return rate + embed_spectrum(forced, self.grid.cells, grid.cells)
 
     def march_vorticity(self, vorticity: Tensor) -> Tensor:
@@ -131,7 +128,7 @@ class NavierStokes(SpectralSolver):
 
     def kinetic_energy(self, state: Tensor) -> Tensor:
         """Integral of |u|²/2 by Parseval, (batch,), float64."""
-        spectrum = torch.fft.rfft2(state[:, 0].double())
+        spectrum = to_spectrum(state[:, 0].double())
         weight = torch.full((self.grid.cells // 2 + 1,), 2.0, dtype=torch.float64)
         weight[0] = weight[-1] = 1.0
         modes = (spectrum.abs() ** 2) * self._inverse(self.grid) * weight
@@ -140,8 +137,8 @@ class NavierStokes(SpectralSolver):
     def _corner_streamfunction(self, vorticity: Tensor) -> Tensor:
         kx, ky = self.grid.wavenumbers()
         half = torch.polar(torch.ones_like(kx + ky), (kx + ky) * self.grid.spacing / 2)
-        spectrum = torch.fft.rfft2(vorticity.double()) * self._inverse(self.grid) * half
-        return torch.fft.irfft2(spectrum, s=tuple(vorticity.shape[-2:])).to(vorticity.dtype)
+        spectrum = to_spectrum(vorticity.double()) * self._inverse(self.grid) * half
+        return to_field(spectrum, vorticity.shape[-1]).to(vorticity.dtype)
 
     def heat_exchange(self, state: Tensor, vorticity_after: Tensor) -> Exchange:
         """Flux of internal energy in the frame and the kinetic energy deposited, (batch, 1, ...)."""
@@ -177,9 +174,7 @@ class NavierStokes(SpectralSolver):
         forcing = self.forcing.double()
         total = torch.zeros(before.shape[0], dtype=torch.float64)
         for state in (before, after):
-            psi = torch.fft.irfft2(
-                torch.fft.rfft2(state[:, 0].double()) * self._inverse(self.grid), s=tuple(state.shape[-2:])
-            )
+            psi = to_field(to_spectrum(state[:, 0].double()) * self._inverse(self.grid), self.grid.cells)
             total = total + 0.5 * self.frame_s * self.grid.integral(psi * forcing)
         return total
 
@@ -203,9 +198,9 @@ class NavierStokes(SpectralSolver):
     def density(self, state: Tensor) -> Tensor:
         """Kinetic plus internal energy density."""
         kx, ky = self.grid.wavenumbers()
-        psi = torch.fft.rfft2(state[:, 0].double()) * self._inverse(self.grid)
-        size = tuple(state.shape[-2:])
-        speed = torch.fft.irfft2(1j * ky * psi, s=size) ** 2 + torch.fft.irfft2(1j * kx * psi, s=size) ** 2
+        psi = to_spectrum(state[:, 0].double()) * self._inverse(self.grid)
+        size = self.grid.cells
+        speed = to_field(1j * ky * psi, size) ** 2 + to_field(1j * kx * psi, size) ** 2
         return 0.5 * speed + state[:, 1].double()
 
     def invariants(self, state: Tensor) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor
 
-from industriverse.nvp.grid import Grid
+from industriverse.nvp.grid import AXES, Grid, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Solver
 
 __all__ = ["SpectralSolver", "embed_spectrum", "etd_coefficients", "restrict_spectrum"]
@@ -95,15 +95,11 @@ class SpectralSolver(Solver):
         """A copy whose products are formed on a grid `padding` times finer."""
         other = self.with_refinement(self.refinement)
         other.padding = padding
-        other._forget()
         return other
 
-    def coarser(self) -> "SpectralSolver":  # type: ignore[override]
+    def coarser(self) -> "SpectralSolver":
         """The cheaper member of the embedded pair: unpadded, at the ordinary substep."""
         return self.unpadded()
-
-    def _forget(self) -> None:
-        self._propagators: dict[tuple[int, float], tuple[Tensor, ...]] = {}
 
     def _periodic(self) -> Grid:
         """The periodic grid on which products are formed."""
@@ -126,10 +122,7 @@ class SpectralSolver(Solver):
         """Spectrum of N(u), with the modes above the two-thirds rule of `grid` removed."""
 
     def _coefficients(self, grid: Grid, step_s: float, like: Tensor) -> tuple[Tensor, ...]:
-        cache = getattr(self, "_propagators", None)
-        if cache is None:
-            self._forget()
-            cache = self._propagators
+        cache = self._propagators
         key = (grid.cells, step_s)
         if key not in cache:
             cache[key] = etd_coefficients(self.linear(grid), step_s)
@@ -156,11 +149,15 @@ class SpectralSolver(Solver):
         """State one frame later, before the guard."""
         extended = self._extended(state)
         cells, grid = extended.shape[-1], self._periodic()
-        start = embed_spectrum(torch.fft.rfft2(extended), cells, grid.cells)
+        start = embed_spectrum(to_spectrum(extended), cells, grid.cells)
         change = self._march(start, grid, state, self.substeps(state)) - start
         change = self._pinned(restrict_spectrum(change, grid.cells, cells))
-        update = torch.fft.irfft2(change, s=(cells, cells))
-        return state + update[..., : self.grid.cells, : self.grid.cells]
+        update = to_field(change, cells)[..., : self.grid.cells, : self.grid.cells]
+        if self.grid.boundary == "wall":
+            # The even extension is symmetric to rounding only, so the quarter's mean needs its own pin.
+            conserved = torch.tensor([channel.conserved for channel in self.channels])[:, None, None]
+            update = update - torch.where(conserved, update.mean(dim=AXES, keepdim=True), 0.0)
+        return state + update
 
     def _pinned(self, change: Tensor) -> Tensor:
         """Sets the mean change of conserved channels to exactly zero."""
@@ -187,23 +184,21 @@ class SpectralSolver(Solver):
 
     def physical(self, spectrum: Tensor, grid: Grid) -> Tensor:
         """Field of the retained modes of `spectrum`."""
-        return torch.fft.irfft2(
-            spectrum * grid.retained().to(spectrum.real.dtype), s=(grid.cells, grid.cells)
-        )
+        return to_field(spectrum * grid.retained().to(spectrum.real.dtype), grid.cells)
 
     def products(self, field: Tensor, grid: Grid) -> Tensor:
         """Retained spectrum of a product formed in physical space."""
-        return torch.fft.rfft2(field) * grid.retained().to(field.dtype)
+        return to_spectrum(field) * grid.retained().to(field.dtype)
 
     def gradient_square(self, state: Tensor) -> Tensor:
         """Integral of the squared gradient of each channel, (batch, channels), float64."""
         extended = self._extended(state.double())
         base = self.grid if self.grid.boundary == "periodic" else self.grid.reflected()
         kx, ky = base.wavenumbers()
-        spectrum = torch.fft.rfft2(extended)
+        spectrum = to_spectrum(extended)
         total = torch.zeros(state.shape[:2], dtype=torch.float64)
         for wavenumber in (kx, ky):
-            slope = torch.fft.irfft2(1j * wavenumber * spectrum, s=(base.cells, base.cells))
+            slope = to_field(1j * wavenumber * spectrum, base.cells)
             slope = slope[..., : self.grid.cells, : self.grid.cells]
             total = total + self.grid.integral(slope**2)
         return total
