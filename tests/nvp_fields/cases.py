@@ -45,7 +45,7 @@ def smooth(grid: Grid) -> Tensor:
 def _heat(grid: Grid) -> tuple[Solver, Tensor]:
     x, y = coordinates(grid)
     medium = 0.1 * torch.exp(0.8 * torch.cos(2 * math.pi * x) * torch.cos(2 * math.pi * y))
-    return solver_class("heat")(grid, 0.02, conductivity=medium), 1 + 0.6 * smooth(grid)  # type: ignore[call-arg]
+    return solver_class("heat")(grid, 0.02, conductivity=medium), 1 + 0.6 * smooth(grid)
 
 
 def _plume(grid: Grid) -> tuple[Solver, Tensor]:
@@ -55,7 +55,7 @@ def _plume(grid: Grid) -> tuple[Solver, Tensor]:
     x, y = coordinates(grid)
     corner = 0.5 / grid.cells
     swirl = 0.1 * torch.sin(math.pi * (x + corner)) * torch.sin(math.pi * (y + corner))
-    solver = solver_class("advection_diffusion")(grid, 0.1, streamfunction=swirl)  # type: ignore[call-arg]
+    solver = solver_class("advection_diffusion")(grid, 0.1, streamfunction=swirl)
     return solver, 1 + 0.8 * smooth(grid)
 
 
@@ -63,14 +63,13 @@ def _wave(grid: Grid) -> tuple[Solver, Tensor]:
     x, _ = coordinates(grid)
     speed = 1 + 0.3 * torch.cos(2 * math.pi * x)
     start = torch.stack([smooth(grid), 0.5 + smooth(grid).flip(-1)])
-    return solver_class("wave")(grid, 0.05, speed=speed), start  # type: ignore[call-arg]
+    return solver_class("wave")(grid, 0.05, speed=speed), start
 
 
 def _navier_stokes(grid: Grid) -> tuple[Solver, Tensor]:
     x, y = coordinates(grid)
-    vorticity = 5 * (
-        torch.cos(2 * math.pi * x) * torch.sin(4 * math.pi * y) + torch.sin(2 * math.pi * (x + y))
-    )
+    waves = torch.cos(2 * math.pi * x) * torch.sin(4 * math.pi * y) + torch.sin(2 * math.pi * (x + y))
+    vorticity = 5 * waves
     state = torch.stack([vorticity - vorticity.mean(), 1 + 0.4 * smooth(grid)])
     return solver_class("navier_stokes")(grid, 0.05, viscosity=2e-3), state
 
@@ -85,14 +84,14 @@ def _shallow_water(grid: Grid) -> tuple[Solver, Tensor]:
     x, _ = coordinates(grid)
     bed = 0.2 * torch.cos(2 * math.pi * x)
     depth = 1 + 0.2 * smooth(grid) - bed
-    solver = solver_class("shallow_water")(grid, 0.02, bed=bed)  # type: ignore[call-arg]
+    solver = solver_class("shallow_water")(grid, 0.02, bed=bed)
     return solver, torch.stack([depth, torch.zeros_like(depth), torch.zeros_like(depth)])
 
 
 def _fokker_planck(grid: Grid) -> tuple[Solver, Tensor]:
     x, y = coordinates(grid)
     wells = 1.5 * torch.cos(4 * math.pi * x) + 0.4 * torch.cos(2 * math.pi * x) + torch.cos(2 * math.pi * y)
-    solver = solver_class("fokker_planck")(grid, 0.01, potential=wells, beta=1.5)  # type: ignore[call-arg]
+    solver = solver_class("fokker_planck")(grid, 0.01, potential=wells, beta=1.5)
     return solver, 1 + 0.5 * smooth(grid)
 
 

@@ -94,9 +94,8 @@ def test_adding_a_constant_to_the_energy_changes_no_score(offset: float) -> None
     torch.testing.assert_close(energy_fidelity(rollout + offset), energy_fidelity(rollout), rtol=0, atol=1e-9)
     torch.testing.assert_close(fluctuation(rollout[0] + offset), fluctuation(rollout[0]), rtol=1e-9, atol=0)
     first, second = rollout[:2, :, None].unbind(0)
-    torch.testing.assert_close(
-        vrmse(first + offset, second + offset), vrmse(first, second), rtol=1e-9, atol=0
-    )
+    moved = vrmse(first + offset, second + offset)
+    torch.testing.assert_close(moved, vrmse(first, second), rtol=1e-9, atol=0)
 
 
 def test_metered_exchange_is_not_counted_as_a_leak() -> None:

@@ -110,7 +110,13 @@ class NavierStokes(SpectralSolver):
 
     def march_vorticity(self, vorticity: Tensor) -> Tensor:
         """Vorticity (batch, 1, cells, cells) one frame later, mean kept and decay enforced."""
-        after = self.march(vorticity)
+        return self._decayed(vorticity, self.march(vorticity))
+
+    def reconcile(self, before: Tensor, after: Tensor) -> Tensor:
+        """Enforces the decay of a corrected vorticity and deposits what it lost as heat."""
+        return self._heated(before, self._decayed(before[:, :1], after[:, :1]))
+
+    def _decayed(self, vorticity: Tensor, after: Tensor) -> Tensor:
         if self.forcing is not None:
             return after
 
@@ -180,7 +186,9 @@ class NavierStokes(SpectralSolver):
 
     def advance(self, state: Tensor) -> Tensor:
         """State one frame later."""
-        after = self.march_vorticity(state[:, :1])
+        return self._heated(state, self.march_vorticity(state[:, :1]))
+
+    def _heated(self, state: Tensor, after: Tensor) -> Tensor:
         exchange = self.heat_exchange(state, after)
         heat = state[:, 1:] - self.grid.divergence(exchange.flux)
         assert exchange.source is not None

@@ -172,6 +172,10 @@ class SpectralSolver(Solver):
         del before
         return after
 
+    def reconcile(self, before: Tensor, after: Tensor) -> Tensor:
+        """The guard of the equation."""
+        return self.guard(before, after)
+
     def laplacian(self, grid: Grid) -> Tensor:
         """Minus k², (cells, cells/2+1), float64."""
         kx, ky = grid.wavenumbers()

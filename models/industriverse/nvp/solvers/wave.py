@@ -104,6 +104,11 @@ class Wave(FluxSolver):
         momentum = torch.cat([torch.zeros_like(flux), factor[..., None] * flux], dim=1)
         return Exchange(momentum, source)
 
+    def reconcile(self, before: Tensor, after: Tensor) -> Tensor:
+        """Scales the fluctuation so that the energy is that of `before`; the means are kept."""
+        mean = after.mean(dim=AXES, keepdim=True)
+        return mean + self._factor(before, after) * (after - mean)
+
     def _factor(self, before: Tensor, after: Tensor) -> Tensor:
         """Scale of the fluctuation that restores the energy, (batch, 1, 1, 1)."""
         wanted, found = self._fluctuation_energy(before), self._fluctuation_energy(after)
