@@ -1,0 +1,1 @@
+"""Shadow ensemble: several forecasters, some of which may lie, and one answer or none."""
