@@ -148,13 +148,13 @@ class LearnedFlux(nn.Module):
             return fine
         reached = self.solver.entropy(after.detach())
         assert reached is not None
-        lawful: Tensor = fine & (reached >= start)
-        return lawful
+        return torch.logical_and(fine, torch.ge(reached, start))
 
 
 def _relative_error(predicted: Tensor, truth: Tensor) -> Tensor:
     spread = (truth - truth.mean(dim=AXES, keepdim=True)).double().flatten(1).norm(dim=1)
-    return (predicted - truth).double().flatten(1).norm(dim=1) / spread.clamp_min(1e-300)
+    error: Tensor = (predicted - truth).double().flatten(1).norm(dim=1)
+    return torch.div(error, spread.clamp_min(1e-300))
 
 
 @torch.no_grad()
