@@ -51,6 +51,8 @@ class AdvectionDiffusion(FluxSolver):
     """
 
     name = "advection_diffusion"
+    field_names: ClassVar[tuple[str, ...]] = ("streamfunction",)
+    option_names: ClassVar[tuple[str, ...]] = ("scheme",)
     channels = (FieldChannel("concentration", "kg/m2", minimum=-BACKGROUND),)
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {
         "wind_x": Coefficient("m/s", -1e4, 1e4, positive=False),

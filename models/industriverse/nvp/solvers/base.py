@@ -92,6 +92,9 @@ class Solver(abc.ABC):
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {}
     defaults: ClassVar[Mapping[str, float]] = {}
     entropy_name: ClassVar[str] = ""
+    # Constructor arguments beside the coefficients: static fields and plain options, by attribute.
+    field_names: ClassVar[tuple[str, ...]] = ()
+    option_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self, grid: Grid, frame_s: float, *, refinement: int = 1, **coefficients: float | Tensor

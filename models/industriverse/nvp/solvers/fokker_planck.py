@@ -48,6 +48,7 @@ class FokkerPlanck(FluxSolver):
     """
 
     name = "fokker_planck"
+    field_names: ClassVar[tuple[str, ...]] = ("potential",)
     channels = (FieldChannel("probability_density", "1/m2", minimum=0.0),)
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {
         "diffusivity": Coefficient("m2/s", 1e-9, 1e6),

@@ -41,6 +41,7 @@ class HeterogeneousHeat(FluxSolver):
     """
 
     name = "heat"
+    field_names: ClassVar[tuple[str, ...]] = ("conductivity",)
     channels = (FieldChannel("energy_density", "J/m3", minimum=1e-12),)
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {"scale": Coefficient("1", 1e-6, 1e6)}
     defaults: ClassVar[Mapping[str, float]] = {"scale": 1.0}

@@ -43,6 +43,7 @@ class NavierStokes(SpectralSolver):
     """
 
     name = "navier_stokes"
+    field_names: ClassVar[tuple[str, ...]] = ("forcing",)
     channels = (
         FieldChannel("vorticity", "1/s"),
         FieldChannel("internal_energy", "m2/s2", conserved=False, minimum=1e-12),

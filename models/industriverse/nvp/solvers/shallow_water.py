@@ -56,6 +56,7 @@ class ShallowWater(FluxSolver):
     """
 
     name = "shallow_water"
+    field_names: ClassVar[tuple[str, ...]] = ("bed",)
     channels = (
         FieldChannel("depth", "m", minimum=1e-9),
         FieldChannel("momentum_x", "m2/s", conserved=False),

@@ -38,6 +38,7 @@ class Wave(FluxSolver):
     """
 
     name = "wave"
+    field_names: ClassVar[tuple[str, ...]] = ("speed",)
     channels = (FieldChannel("displacement", "m", conserved=False), FieldChannel("velocity", "m/s"))
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {"scale": Coefficient("1", 1e-6, 1e6)}
     defaults: ClassVar[Mapping[str, float]] = {"scale": 1.0}
