@@ -81,7 +81,8 @@ def test_float32_agrees_with_float64(domain: str, boundary: Boundary) -> None:
     exact, rough = make_case(domain, boundary), make_case(domain, boundary, dtype=torch.float32)
     difference = rough.solver.advance(rough.state).double() - exact.solver.advance(exact.state)
     spread = exact.state - exact.state.mean(dim=(-2, -1), keepdim=True)
-    assert float(difference.norm() / spread.norm()) < 3e-6
+    # Two Fourier derivatives multiply rounding by the square of the largest wavenumber.
+    assert float(difference.norm() / spread.norm()) < 1e-5
 
 
 @every_solver

@@ -22,9 +22,10 @@ class NavierStokes(SpectralSolver):
         w_t + u . grad w = nu lap w + f,   u = (d psi/dy, -d psi/dx),   lap psi = -w
         e_t + div( u e - kappa grad e ) = nu w² (scaled so that KE + integral of e is exact)
 
-    Vorticity by padded ETDRK4; internal energy by finite-volume transport on a discretely
-    divergence-free velocity. The kinetic energy that the vorticity step lost is deposited as heat
-    where the flow is strained, to the last bit.
+    Both by padded ETDRK4. Where the spectral step of the internal energy would lower its entropy
+    (fronts thinner than a cell), first-order upwind transport on a discretely divergence-free velocity
+    is blended in. The kinetic energy that the vorticity step lost is deposited as heat where the flow is
+    strained, to the last bit.
 
     State: (batch, 2, cells, cells); channels `vorticity` in 1/s (zero mean) and `internal_energy` in
     m²/s² (energy per mass at unit density, positive).
@@ -93,29 +94,46 @@ class NavierStokes(SpectralSolver):
         return (speeds[0] + speeds[1]) * self.frame_s / self.grid.spacing / self.courant_limit
 
     def linear(self, grid: Grid) -> Tensor:
-        """Viscous damping of the vorticity."""
-        return self.coefficient("viscosity") * self.laplacian(grid)
+        """Viscous damping of the vorticity and conduction of heat."""
+        laplacian = self.laplacian(grid)
+        parts = [self.coefficient(name) * laplacian for name in ("viscosity", "conductivity")]
+        count = max(part.shape[0] if part.ndim == 4 else 1 for part in parts)
+        return torch.cat([part.expand(count, 1, *laplacian.shape) for part in parts], dim=1)
 
     def nonlinear(self, spectrum: Tensor, grid: Grid) -> Tensor:
-        """Minus the divergence of the vorticity flux, plus the forcing."""
+        """Minus the divergence of the fluxes of vorticity and heat, plus the forcing."""
         kx, ky = (1j * part.to(spectrum.real.dtype) for part in grid.wavenumbers())
-        psi = spectrum * self._inverse(grid).to(spectrum.real.dtype)
-        vorticity = self.physical(spectrum, grid)
-        along_x = self.products(self.physical(ky * psi, grid) * vorticity, grid)
-        along_y = self.products(self.physical(-kx * psi, grid) * vorticity, grid)
+        psi = spectrum[:, :1] * self._inverse(grid).to(spectrum.real.dtype)
+        carried = self.physical(spectrum, grid)
+        along_x = self.products(self.physical(ky * psi, grid) * carried, grid)
+        along_y = self.products(self.physical(-kx * psi, grid) * carried, grid)
         rate = -(kx * along_x + ky * along_y)
         if self.forcing is None:
             return rate
         forced = to_spectrum(self.forcing.to(spectrum.real.dtype))
-        return rate + embed_spectrum(forced, self.grid.cells, grid.cells)
+        work = torch.zeros_like(rate)
+        work[:, 0] = embed_spectrum(forced, self.grid.cells, grid.cells)
+        return rate + work
+
+    def _coefficients(self, grid: Grid, step_s: float, like: Tensor) -> tuple[Tensor, ...]:
+        parts = super()._coefficients(grid, step_s, like)
+        return tuple(part[:, : like.shape[1]] for part in parts)
 
     def march_vorticity(self, vorticity: Tensor) -> Tensor:
-        """Vorticity (batch, 1, cells, cells) one frame later, mean kept and decay enforced."""
+        """Vorticity (batch, 1, cells, cells) one frame later without its heat, decay enforced."""
         return self._decayed(vorticity, self.march(vorticity))
 
     def reconcile(self, before: Tensor, after: Tensor) -> Tensor:
-        """Enforces the decay of a corrected vorticity and deposits what it lost as heat."""
-        return self._heated(before, self._decayed(before[:, :1], after[:, :1]))
+        """Enforces the decay of a corrected vorticity and books the energy that it changed as heat."""
+        vorticity = self._decayed(before[:, :1], after[:, :1])
+        owed = (
+            self.kinetic_energy(before)
+            + self.grid.integral(before[:, 1])
+            + self.work(before, vorticity)
+            - self.kinetic_energy(vorticity)
+            - self.grid.integral(after[:, 1])
+        )
+        return torch.cat([vorticity, after[:, 1:] + self._deposit(before, vorticity, owed)], dim=1)
 
     def _decayed(self, vorticity: Tensor, after: Tensor) -> Tensor:
         if self.forcing is not None:
@@ -147,32 +165,40 @@ class NavierStokes(SpectralSolver):
         spectrum = to_spectrum(vorticity.double()) * self._inverse(self.grid) * half
         return to_field(spectrum, vorticity.shape[-1]).to(vorticity.dtype)
 
-    def heat_exchange(self, state: Tensor, vorticity_after: Tensor) -> Exchange:
-        """Flux of internal energy in the frame and the kinetic energy deposited, (batch, 1, ...)."""
-        heat = state[:, 1:]
-        middle = 0.5 * (state[:, :1] + vorticity_after).detach()
-        velocity = corner_velocity(self._corner_streamfunction(middle), self.grid)
-        kappa = self.largest("conductivity")
-        count = transport_substeps(velocity, kappa, self.grid, self.frame_s)
+    def _deposit(self, before: Tensor, vorticity: Tensor, energy: Tensor) -> Tensor:
+        """`energy` (batch,) spread in proportion to the squared vorticity, (batch, 1, cells, cells)."""
+        where = (0.5 * (before[:, :1] + vorticity).detach().double()) ** 2
+        share = where / self.grid.integral(where).clamp_min(1e-300)[..., None, None]
+        return (energy.reshape(-1, 1, 1, 1) * share).to(before.dtype)
 
-        def flux_of(accurate: bool) -> Tensor:
-            steps = count * (self.refinement if accurate else 1)
-            diffusivity = self.value("conductivity", heat)
-            return transport_flux(
-                heat, velocity, diffusivity, self.grid, self.frame_s, steps, accurate=accurate
-            )
+    def _lawful_heat(self, state: Tensor, vorticity: Tensor, marched: Tensor) -> Tensor:
+        """The transported heat, upwinded as far as its entropy needs, (batch, 1, cells, cells)."""
+        heat, start = state[:, 1:], self._heat_entropy(state[:, 1:]).detach()
+        if bool((self._heat_entropy(marched).detach() >= start).all()):
+            return marched
+        middle = 0.5 * (state[:, :1] + vorticity).detach()
+        velocity = corner_velocity(self._corner_streamfunction(middle), self.grid)
+        kappa = self.value("conductivity", heat)
+
+        def upwind() -> Tensor:
+            count = transport_substeps(velocity, self.largest("conductivity"), self.grid, self.frame_s)
+            return transport_flux(heat, velocity, kappa, self.grid, self.frame_s, count, accurate=False)
 
         def entropy_of(flux: Tensor) -> Tensor:
             return self._heat_entropy(heat - self.grid.divergence(flux))
 
-        start = self._heat_entropy(heat).detach()
-        flux = lawful_flux(flux_of(True), entropy_of, start, lambda: flux_of(False))
-        lost = self.kinetic_energy(state) - self.kinetic_energy(vorticity_after)
+        flux = lawful_flux(minimal_flux(marched - heat, self.grid), entropy_of, start, upwind)
+        return heat - self.grid.divergence(flux)
+
+    def _parts(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Vorticity, transported heat and deposit of the frame, (batch, 1, cells, cells) each."""
+        marched = self.march(state)
+        vorticity = self._decayed(state[:, :1], marched[:, :1])
+        heat = self._lawful_heat(state, vorticity, marched[:, 1:])
+        lost = self.kinetic_energy(state) - self.kinetic_energy(vorticity)
         if self.forcing is not None:
-            lost = (lost + self.work(state, vorticity_after)).clamp_min(0.0)
-        where = middle.double() ** 2
-        share = where / self.grid.integral(where).clamp_min(1e-300)[..., None, None]
-        return Exchange(flux, (lost.reshape(-1, 1, 1, 1) * share).to(heat.dtype))
+            lost = (lost + self.work(state, vorticity)).clamp_min(0.0)
+        return vorticity, heat, self._deposit(state, vorticity, lost)
 
     def work(self, before: Tensor, after: Tensor) -> Tensor:
         """Work of the forcing in a frame, integral of psi f by the trapezium rule, (batch,), float64."""
@@ -187,22 +213,16 @@ class NavierStokes(SpectralSolver):
 
     def advance(self, state: Tensor) -> Tensor:
         """State one frame later."""
-        return self._heated(state, self.march_vorticity(state[:, :1]))
-
-    def _heated(self, state: Tensor, after: Tensor) -> Tensor:
-        exchange = self.heat_exchange(state, after)
-        heat = state[:, 1:] - self.grid.divergence(exchange.flux)
-        assert exchange.source is not None
-        return torch.cat([after, heat + exchange.source], dim=1)
+        vorticity, heat, deposit = self._parts(state)
+        return torch.cat([vorticity, heat + deposit], dim=1)
 
     def exchange(self, state: Tensor) -> Exchange:
-        """Vorticity flux of least norm, native heat flux, heat deposited by friction."""
-        after = self.march_vorticity(state[:, :1])
-        heat = self.heat_exchange(state, after)
-        assert heat.source is not None
-        moved = minimal_flux(after - state[:, :1], self.grid)
-        source = torch.cat([torch.zeros_like(heat.source), heat.source], dim=1)
-        return Exchange(torch.cat([moved, heat.flux], dim=1), source)
+        """Fluxes of least norm of vorticity and heat, and the heat deposited by friction."""
+        vorticity, heat, deposit = self._parts(state)
+        moved = torch.cat([vorticity, heat], dim=1) - state
+        return Exchange(
+            minimal_flux(moved, self.grid), torch.cat([torch.zeros_like(deposit), deposit], dim=1)
+        )
 
     def density(self, state: Tensor) -> Tensor:
         """Kinetic plus internal energy density."""
