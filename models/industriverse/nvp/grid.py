@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from industriverse.nvp.field_errors import CoefficientError
 
-__all__ = ["AXES", "Boundary", "Grid", "minimal_flux", "to_field", "to_spectrum"]
+__all__ = ["AXES", "Boundary", "Grid", "inverse_laplacian", "minimal_flux", "to_field", "to_spectrum"]
 
 Boundary = Literal["periodic", "wall"]
 # Axis -2 is x and axis -1 is y in every state and flux.
@@ -26,6 +27,30 @@ def to_field(spectrum: Tensor, cells: int) -> Tensor:
     """Real field (..., cells, cells) of a half-plane spectrum."""
     field: Tensor = torch.fft.irfft2(spectrum, s=(cells, cells))
     return field
+
+
+# The symbols of a grid are asked for in every stage of every substep; callers must not write to them.
+@lru_cache(maxsize=64)
+def _wavenumbers(cells: int, length: float) -> tuple[Tensor, Tensor]:
+    unit = 2 * math.pi / length
+    kx = unit * torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64)
+    ky = unit * torch.fft.rfftfreq(cells, 1 / cells, dtype=torch.float64)
+    return kx[:, None], ky[None, :]
+
+
+@lru_cache(maxsize=64)
+def _retained(cells: int) -> Tensor:
+    kx: Tensor = torch.fft.fftfreq(cells, 1 / cells, dtype=torch.float64).abs()[:, None]
+    ky: Tensor = torch.fft.rfftfreq(cells, 1 / cells, dtype=torch.float64).abs()[None, :]
+    return ((kx < cells / 3) & (ky < cells / 3)).to(torch.float64)
+
+
+@lru_cache(maxsize=64)
+def inverse_laplacian(grid: "Grid") -> Tensor:
+    """1 / k² with zero for the mean, (cells, cells/2+1), float64; not to be written to."""
+    kx, ky = grid.wavenumbers()
+    square = kx**2 + ky**2
+    return torch.where(square > 0, 1 / square.clamp_min(1e-300), 0.0)
 
 
 @dataclass(frozen=True)
@@ -75,16 +100,11 @@ class Grid:
 
     def wavenumbers(self) -> tuple[Tensor, Tensor]:
         """Angular wavenumbers kx (cells, 1) and ky (1, cells/2+1) of `rfft2`, float64."""
-        unit = 2 * math.pi / self.length
-        kx = unit * torch.fft.fftfreq(self.cells, 1 / self.cells, dtype=torch.float64)
-        ky = unit * torch.fft.rfftfreq(self.cells, 1 / self.cells, dtype=torch.float64)
-        return kx[:, None], ky[None, :]
+        return _wavenumbers(self.cells, self.length)
 
     def retained(self) -> Tensor:
         """Mask of the modes kept by the two-thirds rule (Orszag 1971), float64."""
-        kx: Tensor = torch.fft.fftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[:, None]
-        ky: Tensor = torch.fft.rfftfreq(self.cells, 1 / self.cells, dtype=torch.float64).abs()[None, :]
-        return ((kx < self.cells / 3) & (ky < self.cells / 3)).to(torch.float64)
+        return _retained(self.cells)
 
     def closed_faces(self, face: Tensor, axis: int) -> Tensor:
         """`face` with the rim faces of `axis` set to zero when the boundary is a wall."""

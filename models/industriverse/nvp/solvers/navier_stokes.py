@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from industriverse.nvp.field_errors import FieldValueError
-from industriverse.nvp.grid import AXES, Boundary, Grid, minimal_flux, to_field, to_spectrum
+from industriverse.nvp.grid import (
+    AXES,
+    Boundary,
+    Grid,
+    inverse_laplacian,
+    minimal_flux,
+    to_field,
+    to_spectrum,
+)
 from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel
 from industriverse.nvp.solvers.second_law import bounded_fluctuation, lawful_flux
 from industriverse.nvp.solvers.spectral import SpectralSolver, embed_spectrum
@@ -82,13 +90,9 @@ class NavierStokes(SpectralSolver):
             )
         return state
 
-    def _inverse(self, grid: Grid) -> Tensor:
-        square = -self.laplacian(grid)
-        return torch.where(square > 0, 1 / square.clamp_min(1e-300), 0.0)
-
     def courant(self, state: Tensor) -> Tensor:
         """Cells crossed by the fastest fluid in a frame, over the limit."""
-        spectrum = to_spectrum(state[:, :1].detach().double()) * self._inverse(self.grid)
+        spectrum = to_spectrum(state[:, :1].detach().double()) * inverse_laplacian(self.grid)
         kx, ky = self.grid.wavenumbers()
         speeds = [to_field(1j * k * spectrum, state.shape[-1]).abs().amax(dim=(1, 2, 3)) for k in (kx, ky)]
         return (speeds[0] + speeds[1]) * self.frame_s / self.grid.spacing / self.courant_limit
@@ -103,7 +107,7 @@ class NavierStokes(SpectralSolver):
     def nonlinear(self, spectrum: Tensor, grid: Grid) -> Tensor:
         """Minus the divergence of the fluxes of vorticity and heat, plus the forcing."""
         kx, ky = (1j * part.to(spectrum.real.dtype) for part in grid.wavenumbers())
-        psi = spectrum[:, :1] * self._inverse(grid).to(spectrum.real.dtype)
+        psi = spectrum[:, :1] * inverse_laplacian(grid).to(spectrum.real.dtype)
         carried = self.physical(spectrum, grid)
         along_x = self.products(self.physical(ky * psi, grid) * carried, grid)
         along_y = self.products(self.physical(-kx * psi, grid) * carried, grid)
@@ -156,13 +160,13 @@ class NavierStokes(SpectralSolver):
         spectrum = to_spectrum(state[:, 0].double())
         weight = torch.full((self.grid.cells // 2 + 1,), 2.0, dtype=torch.float64)
         weight[0] = weight[-1] = 1.0
-        modes = (spectrum.abs() ** 2) * self._inverse(self.grid) * weight
+        modes = (spectrum.abs() ** 2) * inverse_laplacian(self.grid) * weight
         return 0.5 * modes.sum(dim=AXES) * self.grid.cell_area / self.grid.cells**2
 
     def _corner_streamfunction(self, vorticity: Tensor) -> Tensor:
         kx, ky = self.grid.wavenumbers()
         half = torch.polar(torch.ones_like(kx + ky), (kx + ky) * self.grid.spacing / 2)
-        spectrum = to_spectrum(vorticity.double()) * self._inverse(self.grid) * half
+        spectrum = to_spectrum(vorticity.double()) * inverse_laplacian(self.grid) * half
         return to_field(spectrum, vorticity.shape[-1]).to(vorticity.dtype)
 
     def _deposit(self, before: Tensor, vorticity: Tensor, energy: Tensor) -> Tensor:
@@ -207,7 +211,7 @@ class NavierStokes(SpectralSolver):
         forcing = self.forcing.double()
         total = torch.zeros(before.shape[0], dtype=torch.float64)
         for state in (before, after):
-            psi = to_field(to_spectrum(state[:, 0].double()) * self._inverse(self.grid), self.grid.cells)
+            psi = to_field(to_spectrum(state[:, 0].double()) * inverse_laplacian(self.grid), self.grid.cells)
             total = total + 0.5 * self.frame_s * self.grid.integral(psi * forcing)
         return total
 
@@ -227,7 +231,7 @@ class NavierStokes(SpectralSolver):
     def density(self, state: Tensor) -> Tensor:
         """Kinetic plus internal energy density."""
         kx, ky = self.grid.wavenumbers()
-        psi = to_spectrum(state[:, 0].double()) * self._inverse(self.grid)
+        psi = to_spectrum(state[:, 0].double()) * inverse_laplacian(self.grid)
         size = self.grid.cells
         speed = to_field(1j * ky * psi, size) ** 2 + to_field(1j * kx * psi, size) ** 2
         return 0.5 * speed + state[:, 1].double()
