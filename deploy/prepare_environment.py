@@ -6,7 +6,7 @@ Usage: python deploy/prepare_environment.py
 import hashlib
 import os
 import platform
-import subprocess  # noqa: S404
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -40,13 +40,13 @@ def offers_cpu_builds() -> bool:
 
 def pip_install(*arguments: str) -> None:
     """Run pip in the environment."""
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *arguments]
     subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603
 
 
 def main() -> None:
     """Prepare the environment."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (runs before anything checks requires-python)
         raise SystemExit(f"Python 3.11 or newer is needed, this is {platform.python_version()}")
     if STAMP.exists() and STAMP.read_text() == fingerprint():
         print("environment: .venv is up to date")

@@ -1,1 +1,1 @@
-"""LangGraph graphs: the threat-response loop and its runtime."""
+"""LangGraph graphs: the threat-response loop and its durable runtime."""

@@ -1,1 +1,63 @@
-"""Energy Atlas: the graph of energy states and its object store."""
+"""Energy Atlas: the graph of energy states and its object store.
+
+Importing this package loads neither the graph engine nor Arrow; ``industriverse.atlas.embedded.open_atlas``
+and ``industriverse.atlas.objects.ObjectStore`` do when they are used.
+"""
+
+from industriverse.atlas.errors import (
+    AtlasClosedError,
+    AtlasError,
+    AtlasOwnedError,
+    AtlasSchemaError,
+    CypherRefusedError,
+    CypherRunError,
+    ObjectCorruptError,
+    ObjectMissingError,
+    RecordError,
+    SearchError,
+    UnknownRecordError,
+)
+from industriverse.atlas.model import (
+    Action,
+    EnergyState,
+    Entity,
+    Kind,
+    Proof,
+    Record,
+    RegimeShift,
+    Service,
+    Transition,
+)
+from industriverse.atlas.search import Page, Search
+from industriverse.atlas.store import AtlasStore, Counts, CypherResult, Neighbourhood, NodeRef, Relation
+
+__all__ = [
+    "Action",
+    "AtlasClosedError",
+    "AtlasError",
+    "AtlasOwnedError",
+    "AtlasSchemaError",
+    "AtlasStore",
+    "Counts",
+    "CypherRefusedError",
+    "CypherResult",
+    "CypherRunError",
+    "EnergyState",
+    "Entity",
+    "Kind",
+    "Neighbourhood",
+    "NodeRef",
+    "ObjectCorruptError",
+    "ObjectMissingError",
+    "Page",
+    "Proof",
+    "Record",
+    "RecordError",
+    "RegimeShift",
+    "Relation",
+    "Search",
+    "SearchError",
+    "Service",
+    "Transition",
+    "UnknownRecordError",
+]

@@ -9,7 +9,7 @@ from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
 
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _OneLineErrors(click.Group):
@@ -19,7 +19,7 @@ class _OneLineErrors(click.Group):
         try:
             return super().invoke(ctx)
         except IndustriverseError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join(str(error).split())) from error
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
@@ -38,13 +38,17 @@ _home = click.option(
     help="Folder of the platform's state. Default: INDUSTRIVERSE_HOME or your user data folder.",
 )
 _toolsets = click.option(
-    "--toolsets", default=None, help="Comma-separated toolsets to show, or 'all'. Default: the default surface."
+    "--toolsets",
+    default=None,
+    help="Comma-separated toolsets to show, or 'all'. Default: the default surface.",
 )
 _read_only = click.option("--read-only", is_flag=True, help="Offer only operations that change nothing.")
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version."
+)
 def main() -> None:
     """Thermodynamic cybersecurity, driven through an MCP server.
 
@@ -67,8 +71,13 @@ def mcp(home: Path | None, toolsets: str | None, read_only: bool) -> None:
 @_home
 @_toolsets
 @_read_only
-@click.option("--host", default="127.0.0.1", show_default=True, type=click.Choice(LOOPBACK_HOSTS),
-              help="Loopback only: this version has no authentication to offer beyond it.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    type=click.Choice(LOOPBACK_HOSTS),
+    help="Loopback only: this version has no authentication to offer beyond it.",
+)
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
 def serve(home: Path | None, toolsets: str | None, read_only: bool, host: str, port: int) -> None:
     """Serve MCP at /mcp, REST at /v1, /healthz and /metrics over HTTP."""
@@ -81,13 +90,30 @@ def serve(home: Path | None, toolsets: str | None, read_only: bool, host: str, p
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--clean-rows", type=click.IntRange(min=1), help="Learn from the first N rows.")
 @click.option("--clean-until", metavar="TIME", help="Learn from the rows before an ISO 8601 time.")
-@click.option("--budget", default="1/day", show_default=True, metavar="N/day|N/hour|N/week",
-              help="False tickets that you accept.")
+@click.option(
+    "--budget",
+    default="1/day",
+    show_default=True,
+    metavar="N/day|N/hour|N/week",
+    help="False tickets that you accept.",
+)
 @click.option("--time-column", metavar="NAME", help="Column that holds the time. Default: found by name.")
-@click.option("--channels", metavar="A,B,…", help="Columns to use. Default: all but the time and the ignored ones.")
+@click.option(
+    "--channels", metavar="A,B,…", help="Columns to use. Default: all but the time and the ignored ones."
+)
 @click.option("--ignore", metavar="A,B,…", help="Columns to leave out, such as labels.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write scores, one row per input row, "
-              "as .parquet or .csv.")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(min=1e-6, max=366 * 86_400.0),
+    metavar="SECONDS",
+    help="Seconds between rows of a file without a time column.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write scores, one row per input row, as .parquet or .csv.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print tickets and summary as JSON lines.")
 def watch(
     file: Path,
@@ -97,6 +123,7 @@ def watch(
     time_column: str | None,
     channels: str | None,
     ignore: str | None,
+    interval_s: float | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -114,6 +141,7 @@ def watch(
         time_column=time_column,
         channels=channels,
         ignore=ignore,
+        interval_s=interval_s,
         out=out,
         as_json=as_json,
     )
@@ -126,14 +154,20 @@ def watch(
 @click.option("--decline", is_flag=True, help="Refuse the plan when asked.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the simulated demands and sensors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
-def demo(home: Path | None, no_attack: bool, no_response: bool, decline: bool, seed: int, as_json: bool) -> None:
+def demo(
+    home: Path | None, no_attack: bool, no_response: bool, decline: bool, seed: int, as_json: bool
+) -> None:
     """Run the main job on a simulated water network: detect, explain, respond, prove, remember.
 
     An MCP client starts `industriverse mcp` and drives it, as an assistant would.
     """
     from industriverse.cli.demonstrating import run_demo
 
-    sys.exit(run_demo(home, no_attack=no_attack, no_response=no_response, decline=decline, seed=seed, as_json=as_json))
+    sys.exit(
+        run_demo(
+            home, no_attack=no_attack, no_response=no_response, decline=decline, seed=seed, as_json=as_json
+        )
+    )
 
 
 @main.group()
@@ -144,7 +178,9 @@ def proof() -> None:
 @proof.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--key", required=True, type=click.Path(path_type=Path), help="Public key of the issuer, PEM.")
-@click.option("--evidence", type=click.Path(path_type=Path), help="The raw window that the certificate speaks of.")
+@click.option(
+    "--evidence", type=click.Path(path_type=Path), help="The raw window that the certificate speaks of."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verified statement as JSON.")
 def proof_verify(file: Path, key: Path, evidence: Path | None, as_json: bool) -> None:
     """Verify the certificate in FILE with the issuer's public key alone."""

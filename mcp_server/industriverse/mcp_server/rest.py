@@ -7,14 +7,15 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import (
-    ApprovalUnavailable,
-    InvalidArguments,
-    NotAllowed,
-    NotFound,
-    UnknownOperation,
+    ApprovalUnavailableError,
+    InvalidArgumentsError,
+    NotAllowedError,
+    NotFoundError,
+    UnknownOperationError,
 )
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
@@ -26,11 +27,11 @@ __all__ = ["add_problem_handlers", "operation_router"]
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 _STATUS_OF: tuple[tuple[type[IndustriverseError], int], ...] = (
-    (UnknownOperation, 404),
-    (NotFound, 404),
-    (InvalidArguments, 422),
-    (NotAllowed, 403),
-    (ApprovalUnavailable, 409),
+    (UnknownOperationError, 404),
+    (NotFoundError, 404),
+    (InvalidArgumentsError, 422),
+    (NotAllowedError, 403),
+    (ApprovalUnavailableError, 409),
 )
 
 
@@ -51,13 +52,31 @@ def add_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return _problem(422, "InvalidArguments", f"{field}: {first['msg']}", "see the request schema in /openapi.json")
+        return _problem(
+            422,
+            "InvalidArgumentsError",
+            f"{field}: {first['msg']}",
+            "see the request schema in /openapi.json",
+        )
 
+    async def refused_by_routing(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        assert isinstance(error, HTTPException)
+        return _problem(
+            error.status_code, "HTTPException", str(error.detail), "routes are listed in /openapi.json"
+        )
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return _problem(500, "InternalError", "the server failed; its log has the details", "report it")
+
+    app.add_exception_handler(HTTPException, refused_by_routing)
+    app.add_exception_handler(Exception, unexpected)
     app.add_exception_handler(IndustriverseError, on_purpose)
     app.add_exception_handler(RequestValidationError, invalid_body)
 
 
-def _endpoint(platform: Platform, declared: Operation, principal: Callable[[], Principal]) -> Callable[..., Any]:
+def _endpoint(
+    platform: Platform, declared: Operation, principal: Callable[[], Principal]
+) -> Callable[..., Any]:
     async def endpoint(body: BaseModel) -> BaseModel:
         return await invoke(platform, declared.name, body, principal=principal())
 

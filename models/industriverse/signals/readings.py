@@ -1,5 +1,6 @@
 """What a detector says of each sample: the thermodynamic readings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -79,3 +80,13 @@ class ThermoReadings:
     def rows(self, start: int, stop: int | None = None) -> "ThermoReadings":
         """The half-open range of rows ``start:stop``."""
         return ThermoReadings(*(getattr(self, column.name)[start:stop] for column in fields(self)))
+
+    @staticmethod
+    def concatenate(blocks: Sequence["ThermoReadings"]) -> "ThermoReadings":
+        """Join at least one block of readings in the order given."""
+        return ThermoReadings(
+            *(
+                np.concatenate([getattr(block, column.name) for block in blocks])
+                for column in fields(ThermoReadings)
+            )
+        )

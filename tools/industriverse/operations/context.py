@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from industriverse.operations.errors import ApprovalUnavailable
+from industriverse.operations.errors import ApprovalUnavailableError
 
 if TYPE_CHECKING:
     from industriverse.operations.platform import Platform
@@ -71,12 +71,12 @@ class InputNeeded(Exception):  # noqa: N818  (control flow, not an error: the ca
         self.request = request
 
 
-async def _no_progress(done: float, total: float | None, message: str) -> None:  # noqa: ARG001
+async def _no_progress(done: float, total: float | None, message: str) -> None:
     """Progress goes nowhere when nobody listens."""
 
 
 async def _cannot_ask(request: ApprovalRequest) -> ApprovalAnswer:
-    raise ApprovalUnavailable(
+    raise ApprovalUnavailableError(
         f"a person has to approve: {request.message.splitlines()[0]}",
         hint="call this operation from an MCP client that supports elicitation",
     )

@@ -3,13 +3,13 @@
 from industriverse.physics import IndustriverseError
 
 __all__ = [
-    "ApprovalUnavailable",
-    "HomeInUse",
-    "InvalidArguments",
-    "NotAllowed",
-    "NotFound",
+    "ApprovalUnavailableError",
+    "HomeInUseError",
+    "InvalidArgumentsError",
+    "NotAllowedError",
+    "NotFoundError",
     "OperationError",
-    "UnknownOperation",
+    "UnknownOperationError",
 ]
 
 
@@ -17,25 +17,25 @@ class OperationError(IndustriverseError):
     """Root of the errors raised by operations."""
 
 
-class UnknownOperation(OperationError):
+class UnknownOperationError(OperationError):
     """No operation has the given name."""
 
 
-class InvalidArguments(OperationError):
+class InvalidArgumentsError(OperationError):
     """An argument is missing, misspelt, of the wrong type or out of range."""
 
 
-class NotAllowed(OperationError):
+class NotAllowedError(OperationError):
     """The principal or the mode of the platform does not permit the operation."""
 
 
-class NotFound(OperationError):
+class NotFoundError(OperationError):
     """The thing that the arguments name does not exist."""
 
 
-class ApprovalUnavailable(OperationError):
+class ApprovalUnavailableError(OperationError):
     """The operation needs a person's approval and the caller's channel cannot carry the question."""
 
 
-class HomeInUse(OperationError):
+class HomeInUseError(OperationError):
     """Another process owns the platform's stores."""

@@ -8,7 +8,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
-from industriverse.operations.errors import HomeInUse, OperationError
+from industriverse.operations.errors import HomeInUseError, OperationError
 
 __all__ = ["Home", "default_home"]
 
@@ -75,7 +75,7 @@ class Home:
         folder: Created with mode 0700 if missing.
 
     Raises:
-        HomeInUse: If another process owns the folder.
+        HomeInUseError: If another process owns the folder.
         OperationError: If the folder cannot be created or written.
     """
 
@@ -86,13 +86,14 @@ class Home:
             self._lock = FileLock(folder / "owner.lock")
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise HomeInUse(
+            raise HomeInUseError(
                 f"another process owns {folder}",
                 hint="use its server, stop it, or set INDUSTRIVERSE_HOME to another folder",
             ) from None
         except OSError as error:
             raise OperationError(
-                f"cannot use {folder} ({error.strerror})", hint="set INDUSTRIVERSE_HOME to a folder you can write"
+                f"cannot use {folder} ({error.strerror})",
+                hint="set INDUSTRIVERSE_HOME to a folder you can write",
             ) from None
 
     def secret(self) -> bytes:

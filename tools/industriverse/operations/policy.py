@@ -15,7 +15,7 @@ from industriverse.operations.context import (
     OperationContext,
     Principal,
 )
-from industriverse.operations.errors import InvalidArguments, NotAllowed
+from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import Operation, registry
 from industriverse.physics import IndustriverseError
@@ -40,14 +40,20 @@ def describe_invalid_arguments(error: ValidationError) -> str:
 
 
 def _validated(declared: Operation, arguments: Mapping[str, Any] | BaseModel) -> BaseModel:
-    if isinstance(arguments, declared.input_model):
-        return arguments
     try:
-        return declared.input_model.model_validate(arguments)
+        request = declared.input_model.model_validate(arguments)
     except ValidationError as error:
-        raise InvalidArguments(
+        raise InvalidArgumentsError(
             describe_invalid_arguments(error), hint=f"see the input schema of {declared.name}"
         ) from None
+    try:
+        request.model_dump_json()
+    except ValueError:
+        # A lone surrogate passes as text in Python, but no store and no wire can carry it.
+        raise InvalidArgumentsError(
+            "an argument holds half a character (a lone surrogate)", hint="send text that is valid Unicode"
+        ) from None
+    return request
 
 
 async def invoke(
@@ -72,20 +78,22 @@ async def invoke(
         resume_token: Token of the question that interrupted this call before.
 
     Raises:
-        UnknownOperation: If there is no such operation.
-        NotAllowed: If the principal lacks the scope or the platform is read-only.
-        InvalidArguments: If the arguments do not fit the input model.
+        UnknownOperationError: If there is no such operation.
+        NotAllowedError: If the principal lacks the scope or the platform is read-only.
+        InvalidArgumentsError: If the arguments do not fit the input model.
         InputNeeded: If the channel asks by returning and the answer is not there yet.
         IndustriverseError: Whatever the operation itself raises on purpose.
     """
     declared = registry[name]
     if not principal.holds(declared.scope):
-        raise NotAllowed(
+        raise NotAllowedError(
             f"{principal.name} lacks the scope {declared.scope!r} that {name} needs",
             hint="ask an administrator for the scope",
         )
     if platform.read_only and not declared.read_only:
-        raise NotAllowed(f"{name} changes state and this platform is read-only", hint="restart without --read-only")
+        raise NotAllowedError(
+            f"{name} changes state and this platform is read-only", hint="restart without --read-only"
+        )
     request = _validated(declared, arguments)
     optional: dict[str, Any] = {}
     if progress is not None:

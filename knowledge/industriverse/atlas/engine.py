@@ -1,0 +1,54 @@
+"""What the Atlas needs from a graph engine: atomic writes and consistent reads of Cypher."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = ["Engine", "Row", "Statement"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One Cypher text with its parameters.
+
+    Attributes:
+        text: Cypher from :mod:`industriverse.atlas.cypher`, or checked by ``require_read_only``.
+        parameters: Values, by name.
+        expected: What the statement must return as ``written``; None to accept anything. A mismatch undoes
+            the whole write.
+        refers_to: What a mismatch means, for the error message.
+    """
+
+    text: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    expected: int | None = None
+    refers_to: str = ""
+
+
+class Engine(Protocol):
+    """A graph that speaks Cypher. Methods may be called from any thread."""
+
+    def define(self, texts: Sequence[str]) -> None:
+        """Run schema statements, each on its own; they are idempotent."""
+
+    def write(self, statements: Sequence[Statement]) -> None:
+        """Run statements as one transaction, durable when this returns, absent when it raises.
+
+        Raises:
+            UnknownRecordError: If a statement touched fewer rows than expected.
+            CypherRunError: If the engine refused a statement.
+        """
+
+    def read(
+        self, statements: Sequence[Statement], *, timeout_s: float = 60.0, row_limit: int | None = None
+    ) -> list[list[Row]]:
+        """Run reads against one state of the graph; rows of each statement.
+
+        Raises:
+            CypherRunError: If the engine refused a statement or it took too long.
+        """
+
+    def close(self) -> None:
+        """Flush and let go; a second call does nothing."""

@@ -1,0 +1,272 @@
+"""Fit of the detection core's constants on clean telemetry: scale, level, VAR, modes and MSPC.
+
+Sources: ridge VAR by Hoerl & Kennard's ridge regression; the principal dimension from the Marchenko-Pastur
+edge at the effective sample size; T2/SPE control charts as in Jackson & Mudholkar (1979) with limits taken
+from clean quantiles rather than from a Gaussian formula.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from industriverse.eil import layout
+from industriverse.eil.errors import FitError
+from industriverse.eil.model import KernelModel
+from industriverse.eil.state import KernelState
+
+__all__ = ["MINIMUM_CLEAN_ROWS", "FittedCore", "channel_scale", "fit_core", "usable_scales"]
+
+Array = NDArray[np.float64]
+
+MINIMUM_CLEAN_ROWS = 100
+FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
+MODE_LIMIT = 50  # size of that subspace
+# Ridge as a share of the rows, like noise on the lags of 5 % of their spread and more: without it the VAR of
+# collinear channels amplifies the rounding of their sensors.
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
+LEVEL_TIMES = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
+LEVEL_GAIN = 0.8  # a moving level must cut the ahead error by a fifth, or the level stays put
+MSPC_VARIANCE = 0.99
+MSPC_QUANTILE = 0.99
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedCore:
+    """A model without tails or threshold, and the state of the stream at the end of its clean rows."""
+
+    model: KernelModel
+    state: KernelState
+
+
+def usable_scales(scales: tuple[int, ...], clean_rows: int) -> tuple[int, ...]:
+    """Filter scales in samples that ``clean_rows`` can calibrate: those up to a twentieth, at least one."""
+    return tuple(scale for scale in scales if scale <= clean_rows / 20) or scales[:1]
+
+
+def channel_scale(values: Array) -> tuple[Array, Array, Array]:
+    """Centre, scale and kind of each channel, each of shape (d,); NaN is ignored."""
+    d = values.shape[1]
+    center, scale = np.zeros(d), np.ones(d)
+    kind = np.full(d, layout.UNOBSERVED)
+    for j in range(d):
+        seen = values[~np.isnan(values[:, j]), j]
+        if len(seen) == 0:
+            continue
+        center[j] = np.median(seen)
+        kind[j] = layout.CONSTANT
+        if np.ptp(seen) > 1e-9 * np.abs(seen).max() and len(seen) > 1:
+            kind[j] = layout.MOVING
+            scale[j] = seen.std()
+    return center, scale, kind
+
+
+def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> FittedCore:
+    """Fit the core on clean rows.
+
+    Args:
+        values: Clean samples, NaN where missing, shape (n, d).
+        scales: Filter scales in samples, fastest first.
+        order: Order p of the VAR.
+
+    Raises:
+        FitError: If no channel was ever observed.
+    """
+    center, scale, kind = channel_scale(values)
+    if (kind == layout.UNOBSERVED).all():
+        raise FitError("no channel holds a single clean value", hint="give rows with telemetry in them")
+    scaled = np.clip((values - center) / scale, -layout.CLIP_VALUE, layout.CLIP_VALUE)
+    scaled[:, kind != layout.MOVING] = 0.0
+    rates = _level_rates(scaled, max(scales))
+    level = np.zeros(values.shape[1])
+    residuals = _level_residuals(scaled, rates, level)
+    basis = _lag_basis(residuals)
+    coefficients, innovations = _fit_var(residuals, basis, order)
+    deviations, whitening, kinetic_variance, kinetic_rest = _innovation_modes(innovations, kind)
+    equilibrium, equilibrium_variance, principal, rest = _equilibrium_modes(residuals)
+    mspc = _fit_mspc(scaled, kind)
+    width = max(len(kinetic_variance), len(equilibrium_variance), len(mspc.variance))
+    variances = np.ones((3, width))
+    for row, entry in enumerate((kinetic_variance, equilibrium_variance, mspc.variance)):
+        variances[row, : len(entry)] = entry
+    scalars = np.zeros(layout.SCALAR_COUNT)
+    scalars[layout.CLIP], scalars[layout.SLEW] = layout.CLIP_VALUE, layout.SLEW_VALUE
+    scalars[layout.PRINCIPAL], scalars[layout.REPORT_SCALE] = principal, min(1, len(scales) - 1)
+    scalars[layout.INNOVATION_RESIDUAL], scalars[layout.EQUILIBRIUM_RESIDUAL] = kinetic_rest, rest
+    scalars[layout.T2_LIMIT], scalars[layout.SPE_LIMIT] = mspc.t2_limit, mspc.spe_limit
+    scalars[layout.CALM_INNOVATION] = scalars[layout.CALM_SMOOTH] = -1.0
+    scalars[layout.STIRRED_INNOVATION] = scalars[layout.STIRRED_SMOOTH] = np.inf
+    scalars[layout.THRESHOLD] = np.inf
+    scalars[layout.WINDOW_RATE] = 1.0 / max(scales)
+    components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)
+    tails = np.zeros((components + 1, 3 + layout.KNOTS))
+    tails[:, :2] = 1.0
+    model = KernelModel(
+        channel=np.vstack([center, scale, rates, deviations, kind, mspc.center]),
+        coefficients=coefficients,
+        lag_basis=basis,
+        innovation_modes=whitening,
+        equilibrium_modes=equilibrium,
+        mspc_modes=mspc.modes,
+        mode_variance=variances,
+        tails=tails,
+        weights=np.full(components, 1.0 / components),
+        rates=1.0 / np.asarray(scales, dtype=np.float64),
+        scalars=scalars,
+    )
+    return FittedCore(model, _warm_state(model, values, level, max(scales)))
+
+
+def _warm_state(model: KernelModel, values: Array, level: Array, longest: int) -> KernelState:
+    """Fill the filters from the last clean rows without moving the level any further."""
+    state = model.neutral_state()
+    state.channel[layout.LEVEL] = level
+    model.with_frozen_level().run(values[-min(len(values), 2 * longest) :], state)
+    return state
+
+
+def _level_residuals(scaled: Array, rates: Array, level: Array) -> Array:
+    from industriverse.eil.kernel import level_residuals
+
+    residuals: Array = level_residuals(np.ascontiguousarray(scaled), rates, layout.SLEW_VALUE, level)
+    return residuals
+
+
+def _level_rates(scaled: Array, longest: int) -> Array:
+    """Per-channel level rate, 1/samples: the one that best predicts ``longest`` ahead, 0 if none helps."""
+    from scipy.signal import lfilter
+
+    n, d = scaled.shape
+    ahead = min(longest, n // 8)
+    filled = np.where(np.isnan(scaled), 0.0, scaled)
+    rates = np.zeros(d)
+    best = LEVEL_GAIN * ((filled[ahead:] - filled.mean(axis=0)) ** 2).mean(axis=0)
+    for time in LEVEL_TIMES:
+        skipped = min(n // 4, time)
+        if time > n or n - ahead <= skipped + 5:
+            break
+        rate = 1.0 / time
+        level = lfilter([rate], [1.0, rate - 1.0], filled, axis=0, zi=(1.0 - rate) * filled[:1])[0]
+        error = ((filled[ahead:] - level[:-ahead]) ** 2)[skipped:].mean(axis=0)
+        rates = np.where(error < best, rate, rates)
+        best = np.minimum(best, error)
+    return rates
+
+
+def _descending_modes(covariance: Array) -> tuple[Array, Array]:
+    variance, modes = np.linalg.eigh(covariance)
+    return variance[::-1].copy(), np.ascontiguousarray(modes[:, ::-1])
+
+
+def _covariance(values: Array) -> Array:
+    return np.atleast_2d(np.cov(values.T))
+
+
+def _lag_basis(residuals: Array) -> Array:
+    if residuals.shape[1] <= FULL_RANK_CHANNELS:
+        return np.zeros((0, 0))
+    return np.ascontiguousarray(_descending_modes(_covariance(residuals))[1][:, :MODE_LIMIT])
+
+
+def _fit_var(residuals: Array, basis: Array, order: int) -> tuple[Array, Array]:
+    """Ridge VAR coefficients and out-of-sample innovations of the last quarter, penalty chosen there."""
+    n = len(residuals)
+    features = residuals @ basis if basis.size else residuals
+    blocks = [np.ones((n, 1))]
+    for lag in range(1, order + 1):
+        shifted = np.empty_like(features)
+        shifted[lag:], shifted[:lag] = features[:-lag], features[0]
+        blocks.append(shifted)
+    design = np.hstack(blocks)
+    held = int(n * 0.75)
+    best_error, penalty, innovations = np.inf, PENALTIES[0], residuals[held:]
+    for candidate in PENALTIES:
+        coefficients = _ridge(design[order:held], residuals[order:held], candidate)
+        errors = residuals[held:] - design[held:] @ coefficients
+        if float((errors**2).mean()) < best_error:
+            best_error, penalty, innovations = float((errors**2).mean()), candidate, errors
+    return np.ascontiguousarray(_ridge(design[order:], residuals[order:], penalty)), innovations
+
+
+def _ridge(design: Array, target: Array, penalty: float) -> Array:
+    gram = design.T @ design
+    ridge = penalty * len(design) * np.eye(len(gram))
+    ridge[0, 0] = 1e-9
+    return np.asarray(np.linalg.solve(gram + ridge, design.T @ target), dtype=np.float64)
+
+
+def _innovation_modes(innovations: Array, kind: Array) -> tuple[Array, Array, Array, float]:
+    """Standard deviations (d,), whitening (d, m), mode variances (m,), inverse residual variance."""
+    d = innovations.shape[1]
+    covariance = _covariance(innovations)
+    deviations = np.sqrt(np.maximum(np.diag(covariance), 1e-4))
+    deviations[kind != layout.MOVING] = 1.0
+    correlation = covariance / np.outer(deviations, deviations)
+    shrinkage = min(0.9, d / len(innovations) + 0.05)
+    correlation *= 1.0 - shrinkage
+    np.fill_diagonal(correlation, 1.0)
+    variance, modes = _descending_modes(correlation)
+    return deviations, *_whiten(variance, modes, floor=1e-4)
+
+
+def _whiten(variance: Array, modes: Array, floor: float) -> tuple[Array, Array, float]:
+    """Whitening columns, their variances and the inverse mean variance of what they leave out."""
+    kept = len(variance) if len(variance) <= FULL_RANK_CHANNELS else MODE_LIMIT
+    bounded = np.maximum(variance, floor)
+    rest = 0.0 if kept == len(variance) else float(1.0 / bounded[kept:].mean())
+    return np.ascontiguousarray(modes[:, :kept] / np.sqrt(bounded[:kept])), bounded[:kept], rest
+
+
+def _equilibrium_modes(residuals: Array) -> tuple[Array, Array, int, float]:
+    """Whitening (d, m), variances (m,), number of principal modes, inverse residual variance."""
+    n, d = residuals.shape
+    covariance = _covariance(residuals)
+    covariance = 0.98 * covariance + 0.02 * np.diag(np.diag(covariance)) + 1e-4 * np.eye(d)
+    variance, modes = _descending_modes(covariance)
+    memory = float(np.clip(_mean_lag_one(residuals), 0.0, 0.995))
+    effective = max(2.0 * d, n * (1.0 - memory) / (1.0 + memory))
+    edge = (1.0 + np.sqrt(d / effective)) ** 2 * variance.mean()
+    whitening, kept, rest = _whiten(variance, modes, floor=1e-3)
+    principal = int(np.clip((variance > edge).sum(), 1, max(1, min(d - 1, len(kept)))))
+    return whitening, kept, principal, rest
+
+
+def _mean_lag_one(residuals: Array) -> float:
+    centred = residuals - residuals.mean(axis=0)
+    power = (centred**2).sum(axis=0)
+    moving = power > 1e-12
+    if not moving.any():
+        return 0.0
+    products = (centred[1:] * centred[:-1]).sum(axis=0)
+    return float((products[moving] / power[moving]).mean())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mspc:
+    center: Array
+    modes: Array
+    variance: Array
+    t2_limit: float
+    spe_limit: float
+
+
+def _fit_mspc(scaled: Array, kind: Array) -> _Mspc:
+    """PCA at 99 % of the variance with limits at the clean 99 % quantile."""
+    filled = np.where(np.isnan(scaled), 0.0, scaled)
+    center = filled.mean(axis=0)
+    deviation = filled - center
+    variance, modes = _descending_modes(_covariance(deviation))
+    share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.maximum(variance, 0.0).sum()), 1e-12)
+    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, len(variance), FULL_RANK_CHANNELS)
+    modes, variance = np.ascontiguousarray(modes[:, :kept]), np.maximum(variance[:kept], 1e-9)
+    projected = deviation @ modes
+    t2 = (projected**2 / variance).sum(axis=1)
+    spe = np.maximum((deviation**2).sum(axis=1) - (projected**2).sum(axis=1), 0.0)
+    floor = 1e-6 * max(1.0, float((kind == layout.MOVING).sum()))
+    return _Mspc(
+        center=center,
+        modes=modes,
+        variance=variance,
+        t2_limit=max(float(np.quantile(t2, MSPC_QUANTILE)), 1e-9),
+        spe_limit=max(float(np.quantile(spe, MSPC_QUANTILE)), floor),
+    )

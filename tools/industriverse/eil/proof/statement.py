@@ -1,0 +1,186 @@
+"""The in-toto statement that a certificate of equilibrium signs.
+
+Source: in-toto attestation framework, Statement v1
+(https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md). Times are text: nanoseconds since
+1970 exceed the integers that canonical JSON can carry.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from industriverse.eil.proof.checks import CheckName
+from industriverse.eil.proof.envelope import canonical_json, parse_json
+from industriverse.eil.proof.errors import MalformedCertificateError, UnknownPredicateError
+
+__all__ = [
+    "PREDICATE_TYPE",
+    "STATEMENT_TYPE",
+    "CheckRecord",
+    "CouldNotRun",
+    "EquilibriumPredicate",
+    "ExcludedChannel",
+    "Statement",
+    "Subject",
+    "limitation_text",
+    "parse_statement",
+    "utc_text",
+]
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://industriverse.dev/attestations/proof-of-equilibrium/v1"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UtcText = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$")]
+Probability = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class CheckRecord(_Strict):
+    """One check that ran: its conformal p-value and the headline number behind it."""
+
+    name: CheckName = Field(strict=False)
+    p_value: Probability
+    score: Annotated[float, Field(ge=0.0)]
+    quantity: str
+    measured: float
+    expected: float
+
+
+class CouldNotRun(_Strict):
+    """One check that did not run, and why. It is never counted as passed."""
+
+    name: CheckName = Field(strict=False)
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class ExcludedChannel(_Strict):
+    """A channel of the window that no check looked at, and why."""
+
+    name: str
+    reason: str
+
+
+class EquilibriumPredicate(_Strict):
+    """What was checked on the window, with which reference, and how it came out.
+
+    Attributes:
+        stream: Name of the stream.
+        start: Time of the first sample, UTC with nanoseconds.
+        end: Time of the last sample.
+        issued: Time of issue by the issuer's clock.
+        samples: Number of samples, n.
+        missing_samples: Values that were missing and interpolated for the checks.
+        channels: Names of the channels checked.
+        excluded_channels: Channels not checked.
+        alpha: Probability of refusing a clean window, over all checks together.
+        checks_run: Number of checks that ran, m.
+        bonferroni_threshold: ``alpha / m``; every p-value has to exceed it.
+        checks: The checks that ran.
+        could_not_run: The checks that did not.
+        reversal_refusal_rate: Share of clean windows that the currents check refuses when reversed.
+        calibration_windows: Held-out clean windows behind each p-value.
+        independent_windows: How many of them do not overlap.
+        evidence_sha256: Digest of the raw window (``window_bytes``).
+        reference_sha256: Digest of the reference.
+        nonce: The verifier's nonce in hex, or None if there was none.
+        previous_sha256: Digest of the previous certificate of the stream, or None for the first.
+        verdict: Always ``consistent_with_equilibrium`` with its truth value.
+        limitation: What the certificate does not say.
+    """
+
+    stream: Annotated[str, Field(min_length=1)]
+    start: UtcText
+    end: UtcText
+    issued: UtcText
+    samples: Annotated[int, Field(gt=0)]
+    missing_samples: Annotated[int, Field(ge=0)]
+    channels: Annotated[list[str], Field(min_length=1)]
+    excluded_channels: list[ExcludedChannel]
+    alpha: Annotated[float, Field(gt=0.0, lt=1.0)]
+    checks_run: Annotated[int, Field(gt=0)]
+    bonferroni_threshold: Probability
+    checks: list[CheckRecord]
+    could_not_run: list[CouldNotRun]
+    reversal_refusal_rate: Annotated[float, Field(ge=0.0, le=1.0)]
+    calibration_windows: Annotated[int, Field(gt=0)]
+    independent_windows: Annotated[int, Field(gt=0)]
+    evidence_sha256: Sha256
+    reference_sha256: Sha256
+    nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")] | None
+    previous_sha256: Sha256 | None
+    consistent_with_equilibrium: bool
+    limitation: str
+
+
+class Subject(_Strict):
+    """What the statement is about: the window, by digest."""
+
+    name: str
+    digest: dict[Literal["sha256"], Sha256]
+
+
+class Statement(_Strict):
+    """An in-toto Statement v1 with a proof-of-equilibrium predicate."""
+
+    type: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type", default=STATEMENT_TYPE)
+    subject: Annotated[list[Subject], Field(min_length=1, max_length=1)]
+    predicate_type: Literal["https://industriverse.dev/attestations/proof-of-equilibrium/v1"] = Field(
+        alias="predicateType", default=PREDICATE_TYPE
+    )
+    predicate: EquilibriumPredicate
+
+    def payload(self) -> bytes:
+        """The statement as RFC 8785 canonical JSON."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+
+def limitation_text(alpha: float, samples: int) -> str:
+    """The fixed sentence that says how little a certificate claims."""
+    return (
+        f"Consistent with equilibrium at level alpha = {alpha:g} with n = {samples} samples, by the checks "
+        "listed as run. This does not exclude tampering that these checks cannot see, such as a replay of "
+        "clean data, and says nothing about checks listed as not run."
+    )
+
+
+def utc_text(time_ns: int) -> str:
+    """Nanoseconds since 1970-01-01 UTC as ISO 8601 text with nine decimals."""
+    return f"{np.datetime64(time_ns, 'ns')}Z"
+
+
+def parse_statement(payload: bytes) -> Statement:
+    """Read a payload whose signature has been verified.
+
+    Raises:
+        MalformedCertificateError: If it is no canonical JSON, or a field is missing, unknown or of a
+            wrong type.
+        UnknownPredicateError: If it is another kind of statement.
+    """
+    fields: Any = parse_json(payload)
+    if not isinstance(fields, dict):
+        raise MalformedCertificateError(
+            "the payload is not a JSON object", hint="give a certificate of equilibrium"
+        )
+    for key, wanted in (("_type", STATEMENT_TYPE), ("predicateType", PREDICATE_TYPE)):
+        if fields.get(key) != wanted:
+            raise UnknownPredicateError(
+                f"{key} is {fields.get(key)!r} instead of {wanted!r}",
+                hint="verify it with the tool that issued it, or update this one",
+            )
+    if canonical_json(fields) != payload:
+        raise MalformedCertificateError(
+            "the payload is not in canonical form (RFC 8785)", hint="ask the issuer for the original"
+        )
+    try:
+        return Statement.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise MalformedCertificateError(
+            f"field {where} of the statement: {first['msg']}", hint="ask the issuer for a valid certificate"
+        ) from error

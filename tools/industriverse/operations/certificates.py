@@ -1,0 +1,161 @@
+"""Certificates of this installation: issued once per window, kept as objects, signed with its own key."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from industriverse.atlas.objects import ObjectStore
+from industriverse.eil.proof.envelope import certificate_digest
+from industriverse.eil.proof.errors import ProofError
+from industriverse.eil.proof.issue import prove
+from industriverse.eil.proof.keys import generate_signing_key, load_signing_key, public_key_pem
+from industriverse.eil.proof.reference import EquilibriumReference
+from industriverse.eil.proof.verify import VerifiedCertificate, verify_certificate
+from industriverse.eil.proof.windows import window_bytes
+from industriverse.operations.errors import NotFoundError
+from industriverse.operations.home import Home
+from industriverse.signals import Frame
+
+__all__ = ["CertificateStore", "DigestMismatchError", "Issued"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class DigestMismatchError(ProofError):
+    """A certificate lies under the name of another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate and where its files lie.
+
+    Attributes:
+        certificate_id: SHA-256 digest by which a following certificate names this one.
+        path: The certificate, JSON.
+        evidence_path: The raw window that it speaks of.
+        verified: What verification with the public key says.
+        envelope: The certificate itself.
+    """
+
+    certificate_id: str
+    path: str
+    evidence_path: str
+    verified: VerifiedCertificate
+    envelope: dict[str, Any]
+
+
+class CertificateStore:
+    """Issues, keeps and finds certificates.
+
+    Args:
+        home: Holds the keys and the certificates' folder.
+        objects: Where evidence and envelopes are kept by content.
+        clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, home: Home, objects: ObjectStore, *, clock: Callable[[], int]) -> None:
+        self._paths = home.paths
+        self._objects = objects
+        self._clock = clock
+        self._paths.certificates.mkdir(parents=True, exist_ok=True)
+        self._paths.signing_key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._paths.signing_key.exists():
+            self._key = load_signing_key(self._paths.signing_key)
+        else:
+            self._key = generate_signing_key(self._paths.signing_key)
+        self.public_key = public_key_pem(self._key)
+        self._paths.public_key.write_bytes(self.public_key)
+
+    def issue(
+        self,
+        window: Frame,
+        reference: EquilibriumReference,
+        *,
+        stream: str,
+        alpha: float,
+        nonce: bytes | None,
+    ) -> Issued:
+        """Certify a window, or return the certificate that this very window has already.
+
+        Raises:
+            NotInEquilibriumError: If a check fails.
+            ProofError: If the window cannot be checked.
+        """
+        evidence = window_bytes(window)
+        chain = self._chain(stream)
+        evidence_id = self._objects.put_bytes(evidence)
+        for certificate_id in reversed(chain):
+            known = self.find(certificate_id)
+            predicate = known.verified.predicate
+            same = predicate.evidence_sha256 == evidence_id and predicate.alpha == alpha
+            if same and (nonce is None or predicate.nonce == nonce.hex()):
+                return known
+        envelope = prove(
+            window,
+            reference,
+            stream=stream,
+            alpha=alpha,
+            nonce=nonce,
+            previous_digest=chain[-1] if chain else None,
+            signing_key=self._key,
+            clock=self._clock,
+        )
+        certificate_id = certificate_digest(envelope)
+        _write_durably(self._paths.certificates / f"{evidence_id}.window", evidence)
+        _write_durably(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
+        # The chain is what counts: a certificate that a dying process left out of it is issued anew.
+        _write_durably(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
+        return self.find(certificate_id)
+
+    def find(self, certificate_id: str) -> Issued:
+        """A certificate by its id, verified on the way.
+
+        Raises:
+            NotFoundError: If there is none.
+            ProofError: If it was changed since it was issued.
+        """
+        path = self._certificate_path(certificate_id)
+        if not _DIGEST.fullmatch(certificate_id) or not path.exists():
+            raise NotFoundError(
+                f"no certificate {certificate_id[:80]!r}", hint="call eil_prove to issue one, or check the id"
+            )
+        content = path.read_bytes()
+        verified = verify_certificate(content, self.public_key)
+        if verified.digest != certificate_id:
+            raise DigestMismatchError(
+                f"the file of certificate {certificate_id[:16]} holds another certificate, {verified.digest[:16]}",
+                hint="restore the file from a backup",
+            )
+        envelope: dict[str, Any] = json.loads(content)
+        evidence = self._paths.certificates / f"{verified.predicate.evidence_sha256}.window"
+        return Issued(certificate_id, str(path), str(evidence), verified, envelope)
+
+    def of_stream(self, stream: str) -> tuple[str, ...]:
+        """Ids of a stream's certificates, oldest first."""
+        return self._chain(stream)
+
+    def _certificate_path(self, certificate_id: str) -> Path:
+        return self._paths.certificates / f"{certificate_id}.json"
+
+    def _chain_path(self, stream: str) -> Path:
+        # Names come from callers; a digest means nothing to the file system and is never too long for it.
+        return self._paths.certificates / f"{hashlib.sha256(stream.encode()).hexdigest()[:32]}.chain"
+
+    def _chain(self, stream: str) -> tuple[str, ...]:
+        path = self._chain_path(stream)
+        return tuple(path.read_text().split()) if path.exists() else ()
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that it is whole or absent after a crash."""
+    draft = path.with_suffix(".draft")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,58 @@
+"""What stands between certificates and tokens: this installation's verifier for the mint."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from industriverse.economy.money import Asset
+from industriverse.eil.proof.verify import verify_certificate
+from industriverse.operations.services import Services
+from industriverse.operations.times import parse_time
+
+if TYPE_CHECKING:
+    from industriverse.economy.ledger import Ledger
+    from industriverse.economy.minting import Mint, ProofMint
+
+__all__ = ["mint_certificate", "minted_for"]
+
+
+def _mint(services: Services) -> "ProofMint":
+    from industriverse.economy.minting import ProofMint, VerifiedEvidence
+
+    def verifier(envelope: bytes) -> VerifiedEvidence:
+        predicate = verify_certificate(envelope, services.certificates.public_key).predicate
+        return VerifiedEvidence(
+            evidence_sha256=predicate.evidence_sha256,
+            stream=predicate.stream,
+            alpha=predicate.alpha,
+            samples=predicate.samples,
+            checks_passed=len(predicate.checks),
+            checks_run=predicate.checks_run,
+            issued_ns=parse_time(predicate.issued, "issued"),
+        )
+
+    return ProofMint(services.ledger, verifier, clock_ns=services.clock)
+
+
+def minted_for(ledger: "Ledger", evidence_sha256: str, owner: str) -> int:
+    """Micro-PFT that an owner got for a piece of evidence; 0 if none were minted."""
+    transaction = ledger.find(f"mint:{evidence_sha256}")
+    if transaction is None:
+        return 0
+    page = ledger.entries(account=owner, asset=Asset.PFT, limit=500)
+    while page.entries:
+        for entry in page.entries:
+            if entry.sequence == transaction.sequence:
+                return entry.amount
+        page = ledger.entries(account=owner, asset=Asset.PFT, limit=500, cursor=page.next_cursor)
+    return 0
+
+
+def mint_certificate(services: Services, certificate_id: str, owner: str) -> "Mint":
+    """Mint PFT for a certificate of this installation.
+
+    Raises:
+        NotFoundError: If there is no such certificate.
+        EconomyError: If it does not verify, has expired or its evidence was minted before.
+    """
+    issued = services.certificates.find(certificate_id)
+    return _mint(services).mint(Path(issued.path).read_bytes(), owner)

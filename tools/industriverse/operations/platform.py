@@ -1,0 +1,75 @@
+"""The stores and services of one installation, opened when first used and by one thread."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.home import Home
+from industriverse.operations.services import Services
+
+__all__ = ["Platform"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Platform:
+    """What every operation works on.
+
+    All stores are touched by one worker thread, in the order of the calls: an installation has one owner and
+    its writes have one order.
+
+    Args:
+        home: The folder of the installation; the caller closes it.
+        read_only: Refuse every operation that changes something.
+        connect_responses: Makes the runner of the threat-response graph when it is first used.
+        clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        read_only: bool = False,
+        connect_responses: Callable[["Platform"], ResponseRuns],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.home = home
+        self.read_only = read_only
+        self.clock = clock
+        self._connect_responses = connect_responses
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
+
+    @cached_property
+    def services(self) -> Services:
+        """The stores; only for functions that run through :meth:`run`."""
+        return Services(self.home, clock=self.clock)
+
+    @cached_property
+    def responses(self) -> ResponseRuns:
+        """Runs of the threat-response graph."""
+        return self._connect_responses(self)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function on the thread that owns the stores."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, lambda: function(*args, **kwargs))
+
+    def close(self) -> None:
+        """Finish what runs and close the stores."""
+        if "services" in self.__dict__:
+            self._worker.submit(self.services.close).result()
+        self._worker.shutdown(wait=True)
+
+    def __enter__(self) -> "Platform":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

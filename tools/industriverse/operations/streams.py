@@ -1,0 +1,301 @@
+"""Streams that are watched: raw samples on disk, a reference once learned, a live detector in memory.
+
+A process that starts again reads the samples after the reference anew; scoring is deterministic, so it comes
+to the same readings and the same tickets.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from industriverse.eil.proof.reference import EquilibriumReference
+from industriverse.eil.reference import Reference
+from industriverse.eil.watch import Watcher, WatchSummary
+from industriverse.operations.errors import NotFoundError, OperationError
+from industriverse.operations.telemetry import TelemetryStore
+from industriverse.signals import Frame, ThermoReadings, Ticket
+
+__all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
+
+SECONDS_PER_DAY = 86_400.0
+
+PROOF_WINDOW_S = SECONDS_PER_DAY
+"""A proof looks at a whole day where the clean data allow it, so that a daily cycle is no disturbance."""
+
+SHORTEST_PROOF_WINDOW = 64
+"""Samples; below this the spectrum of a window says little."""
+
+EXCEEDANCE = 1e-3
+"""Share of clean samples whose free-energy excess counts as out of the ordinary."""
+
+WINDOWS_NEEDED = 8
+"""Windows that the clean rows must hold for a proof reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of sending samples to a stream."""
+
+    new_samples: int
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned from clean samples.
+
+    Attributes:
+        reference: The detector's model.
+        equilibrium: The proof's model, None if the clean rows are too few for one.
+        no_proof_because: Why there is none, empty otherwise.
+        relearned: False if this very reference was there already.
+    """
+
+    reference: Reference
+    equilibrium: EquilibriumReference | None
+    no_proof_because: str
+    relearned: bool
+
+
+class LiveStream:
+    """A detector that follows one stream, and the readings that it gave since the reference.
+
+    Args:
+        stream: Name of the stream.
+        reference: What equilibrium means for it.
+        free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
+        daily_work_limit_kt: Largest mean of the work part over a clean day, kT.
+
+    Attributes:
+        tickets_are_kept: Whether the tickets found when the stream was read anew are known to be stored; a
+            process that died may have stored samples and not the ticket that they raised.
+    """
+
+    def __init__(
+        self, stream: str, reference: Reference, *, free_energy_limit_kt: float, daily_work_limit_kt: float
+    ) -> None:
+        from industriverse.eil.detector import Detector
+
+        self.reference = reference
+        self.free_energy_limit_kt = free_energy_limit_kt
+        self.daily_work_limit_kt = daily_work_limit_kt
+        self._watcher = Watcher(Detector.from_reference(reference), stream)
+        self._blocks: list[ThermoReadings] = []
+        self._tickets: list[Ticket] = []
+        self.tickets_are_kept = False
+
+    def feed(self, frame: Frame) -> list[Ticket]:
+        """Score the next samples."""
+        if not len(frame):
+            return []
+        readings, tickets = self._watcher.feed(frame)
+        self._blocks.append(readings)
+        self._tickets += tickets
+        return tickets
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets since the reference, oldest first."""
+        return tuple(self._tickets)
+
+    @property
+    def readings(self) -> ThermoReadings | None:
+        """All readings since the reference, None if there is none yet."""
+        if len(self._blocks) > 1:
+            self._blocks = [ThermoReadings.concatenate(self._blocks)]
+        return self._blocks[0] if self._blocks else None
+
+    @property
+    def last_ns(self) -> int:
+        """Time of the last sample scored, or of the last clean one."""
+        return int(self._blocks[-1].timestamps_ns[-1]) if self._blocks else self.reference.clean_stop_ns
+
+    def expected_work_kt(self, predicted: Frame) -> float:
+        """Mean work part of the free-energy excess that predicted samples would show, kT.
+
+        Args:
+            predicted: Samples that would follow the last one scored; the stream's own state is not changed.
+        """
+        detector = self._watcher.detector
+        before = detector.snapshot()
+        try:
+            return float(detector.score(predicted).work.mean())
+        finally:
+            detector.restore(before)
+
+    def summary(self) -> WatchSummary:
+        """Promised and realised ticket rates."""
+        return self._watcher.summary()
+
+
+class Streams:
+    """The streams of one installation.
+
+    Args:
+        store: Raw samples.
+        folder: Where references are kept, one folder a stream.
+    """
+
+    def __init__(self, store: TelemetryStore, folder: Path) -> None:
+        self.store = store
+        self._folder = folder
+        self._live: dict[str, LiveStream] = {}
+        self._equilibria: dict[Path, EquilibriumReference | None] = {}
+
+    def ingest(self, stream: str, frame: Frame) -> Ingested:
+        """Keep samples and score them; samples that are there already change nothing."""
+        live = self.live(stream) if stream in self.store.names() else None
+        added = self.store.append(stream, frame)
+        if live is None:
+            return Ingested(added, ())
+        fresh = int(np.searchsorted(frame.timestamps_ns, live.last_ns, side="right"))
+        return Ingested(added, tuple(live.feed(frame.rows(fresh))))
+
+    def learn(self, stream: str, clean_rows: int | None, budget_per_day: float) -> Learned:
+        """Fit the references on the first rows of a stream.
+
+        Args:
+            stream: Name of the stream.
+            clean_rows: How many of its first rows are clean; None for all stored rows.
+            budget_per_day: False tickets accepted per day.
+
+        Raises:
+            NotFoundError: If there is no such stream.
+            OperationError: If there are fewer rows than asked for.
+        """
+        from industriverse.eil.detector import Detector
+
+        self.store.channels(stream)
+        stored = self.store.count(stream)
+        rows = stored if clean_rows is None else clean_rows
+        if rows > stored:
+            raise OperationError(
+                f"stream {stream!r} holds {stored} samples, not {rows}",
+                hint="send more samples or ask for fewer",
+            )
+        clean = self.store.frame(stream).rows(0, rows)
+        known = self._reference(stream)
+        if known is not None and self._is_same(known, clean, budget_per_day):
+            refusal = str(self._notes(stream, known)["no_proof"])
+            return Learned(known, self.equilibrium(stream), refusal, relearned=False)
+        reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
+        equilibrium, refusal = self._fit_equilibrium(clean)
+        # What belongs to a reference carries its digest and is there before it: a process that dies in
+        # between leaves the old reference with all that is its own.
+        folder = self._stream_folder(stream)
+        folder.mkdir(parents=True, exist_ok=True)
+        if equilibrium is not None:
+            equilibrium.save(folder / f"{reference.digest}.equilibrium.npz")
+        notes = {"no_proof": refusal, **_ordinary_limits(reference, clean)}
+        (folder / f"{reference.digest}.json").write_text(json.dumps(notes))
+        reference.save(folder / "reference.npz")
+        self._live.pop(stream, None)
+        return Learned(reference, equilibrium, refusal, relearned=True)
+
+    def live(self, stream: str) -> LiveStream | None:
+        """The live detector of a stream, None if nothing was learned yet.
+
+        Raises:
+            NotFoundError: If there is no such stream.
+        """
+        self.store.channels(stream)
+        if stream not in self._live:
+            reference = self._reference(stream)
+            if reference is None:
+                return None
+            notes = self._notes(stream, reference)
+            live = LiveStream(
+                stream,
+                reference,
+                free_energy_limit_kt=float(notes["free_energy_limit_kt"]),
+                daily_work_limit_kt=float(notes["daily_work_limit_kt"]),
+            )
+            live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
+            self._live[stream] = live
+        return self._live[stream]
+
+    def watched(self, stream: str) -> LiveStream:
+        """The live detector of a stream that has a reference.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+        """
+        live = self.live(stream)
+        if live is None:
+            raise NotFoundError(
+                f"stream {stream!r} has no reference yet", hint="call signal_compile on clean samples"
+            )
+        return live
+
+    def equilibrium(self, stream: str) -> EquilibriumReference | None:
+        """The proof's model of a stream, None if there is none."""
+        live = self.live(stream)
+        if live is None:
+            return None
+        path = self._stream_folder(stream) / f"{live.reference.digest}.equilibrium.npz"
+        if path not in self._equilibria:
+            self._equilibria[path] = EquilibriumReference.load(path) if path.exists() else None
+        return self._equilibria[path]
+
+    def no_proof_because(self, stream: str) -> str:
+        """Why a stream has no proof's model, empty if it has one.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+        """
+        return str(self._notes(stream, self.watched(stream).reference)["no_proof"])
+
+    def _reference(self, stream: str) -> Reference | None:
+        path = self._stream_folder(stream) / "reference.npz"
+        return Reference.load(path) if path.exists() else None
+
+    def _notes(self, stream: str, reference: Reference) -> dict[str, Any]:
+        path = self._stream_folder(stream) / f"{reference.digest}.json"
+        notes: dict[str, Any] = json.loads(path.read_text())
+        return notes
+
+    def _stream_folder(self, stream: str) -> Path:
+        # Names come from callers; a digest means nothing to the file system and is never too long for it.
+        return self._folder / hashlib.sha256(stream.encode()).hexdigest()[:32]
+
+    @staticmethod
+    def _is_same(known: Reference, clean: Frame, budget_per_day: float) -> bool:
+        return (
+            known.clean_rows == len(clean)
+            and known.clean_start_ns == int(clean.timestamps_ns[0])
+            and known.clean_stop_ns == int(clean.timestamps_ns[-1])
+            and known.calibration.budget_per_day == budget_per_day
+        )
+
+    @staticmethod
+    def _fit_equilibrium(clean: Frame) -> tuple[EquilibriumReference | None, str]:
+        from industriverse.eil.proof.errors import ProofError
+
+        day = round(PROOF_WINDOW_S / clean.interval_s)
+        window = min(day, len(clean) // WINDOWS_NEEDED)
+        if window < SHORTEST_PROOF_WINDOW:
+            needed = SHORTEST_PROOF_WINDOW * WINDOWS_NEEDED
+            return None, f"{len(clean)} clean samples are too few to prove anything; {needed} are needed"
+        try:
+            return EquilibriumReference.fit(clean, window=window), ""
+        except ProofError as error:
+            return None, str(error)
+
+
+def _ordinary_limits(reference: Reference, clean: Frame) -> dict[str, float]:
+    """What clean operation shows now and then: the largest excess of samples and of days, kT."""
+    from industriverse.eil.detector import Detector
+
+    detector = Detector.from_reference(reference)
+    detector.rewind()
+    readings = detector.score(clean)
+    day = max(1, min(len(readings), round(SECONDS_PER_DAY / reference.interval_s)))
+    totals = np.concatenate([[0.0], np.cumsum(readings.work)])
+    return {
+        "free_energy_limit_kt": float(np.quantile(readings.free_energy, 1.0 - EXCEEDANCE)),
+        "daily_work_limit_kt": float(((totals[day:] - totals[:-day]) / day).max()),
+    }

@@ -1,0 +1,234 @@
+"""The eil toolset: how a stream stands, and proof that it stands in equilibrium."""
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from industriverse.operations.context import OperationContext
+from industriverse.operations.errors import InvalidArgumentsError, OperationError
+from industriverse.operations.recording import record_proof
+from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.services import Services
+from industriverse.operations.times import NANOSECONDS_PER_HOUR, parse_time, time_text
+
+__all__ = ["ProveInput", "ProveOutput", "RegimeInput", "RegimeOutput", "eil_prove", "eil_regime"]
+
+
+class RegimeInput(OperationInput):
+    """Which stream, and when."""
+
+    stream: str = Field(description="Name of the stream")
+    at: str | None = Field(default=None, description="ISO 8601 time; the latest sample if absent")
+
+
+class RegimeOutput(BaseModel):
+    """The thermodynamic state of a stream at one sample, in kT and nats of its reference."""
+
+    stream: str
+    time: str
+    alarm: bool
+    alarm_since: str | None
+    regime: int
+    score_nats: float
+    p_value: float
+    energy_kt: float
+    innovation_energy_kt: float
+    temperature: float
+    entropy_change_nats: float
+    free_energy_kt: float
+    free_energy_limit_kt: float = Field(description="What clean samples exceed once in a thousand")
+    work_kt: float
+    heat_kt: float
+    structure_kt: float
+    entropy_production_nats: float
+    promised_false_tickets_per_day: float
+    realised_tickets_per_day: float
+    proof_window_hours: float
+    plant_id: str | None
+    plant_hours: float | None
+
+    def __str__(self) -> str:
+        state = f"in alarm since {self.alarm_since}" if self.alarm else "calm"
+        return (
+            f"{self.stream} at {self.time}: {state}. Free-energy excess {self.free_energy_kt:.2f} kT "
+            f"(work {self.work_kt:.2f}, heat {self.heat_kt:.2f}, structure {self.structure_kt:.2f}), "
+            f"temperature {self.temperature:.2f}, p = {self.p_value:.2g}"
+        )
+
+
+class ProveInput(OperationInput):
+    """Which window to certify."""
+
+    stream: str = Field(description="Name of the stream")
+    at: str | None = Field(
+        default=None, description="ISO 8601 time of the window's last sample; latest if absent"
+    )
+    alpha: float = Field(default=0.05, gt=0, lt=1, description="Chance of refusing a clean window")
+    nonce: str | None = Field(default=None, description="Your challenge, hexadecimal, to be signed along")
+
+
+class ProveOutput(BaseModel):
+    """An issued certificate."""
+
+    certificate_id: str
+    stream: str
+    window_start: str
+    window_end: str
+    samples: int
+    p_values: dict[str, float]
+    could_not_run: dict[str, str]
+    limitation: str
+    evidence_sha256: str
+    certificate_file: str
+    public_key_file: str
+    evidence_file: str
+
+    def __str__(self) -> str:
+        checks = ", ".join(f"{name} p = {p:.2g}" for name, p in self.p_values.items())
+        return (
+            f"certificate {self.certificate_id[:16]}: {self.stream}, {self.samples} samples to {self.window_end}. "
+            f"{checks}. {self.limitation} Verify offline: industriverse proof verify {self.certificate_file} "
+            f"--key {self.public_key_file}"
+        )
+
+
+def _row_at(timestamps_ns: "np.ndarray[tuple[int], np.dtype[np.int64]]", at: str | None) -> int:
+    if at is None:
+        return len(timestamps_ns) - 1
+    row = int(np.searchsorted(timestamps_ns, parse_time(at, "at"), side="right")) - 1
+    if row < 0:
+        raise InvalidArgumentsError(f"at: {at} is before the first scored sample", hint="give a later time")
+    return row
+
+
+def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
+    live = services.streams.watched(request.stream)
+    readings = live.readings
+    if readings is None:
+        raise OperationError(
+            f"stream {request.stream!r} has no sample after its clean rows", hint="send more samples"
+        )
+    row = _row_at(readings.timestamps_ns, request.at)
+    reading, summary = readings[row], live.summary()
+    calm_rows = np.flatnonzero(~readings.alarm[: row + 1])
+    onset = int(calm_rows[-1]) + 1 if calm_rows.size else 0
+    equilibrium = services.streams.equilibrium(request.stream)
+    plant = services.plants.find(request.stream) if services.plants.exists(request.stream) else None
+    hours = None
+    if plant is not None:
+        hours = (reading.timestamp_ns - plant.spec.start_ns) / NANOSECONDS_PER_HOUR + plant.interval_s / 3600
+    return RegimeOutput(
+        stream=request.stream,
+        time=time_text(reading.timestamp_ns),
+        alarm=reading.alarm,
+        alarm_since=time_text(int(readings.timestamps_ns[onset])) if reading.alarm else None,
+        regime=reading.regime,
+        score_nats=reading.score,
+        p_value=reading.p_value,
+        energy_kt=reading.energy,
+        innovation_energy_kt=reading.innovation_energy,
+        temperature=reading.temperature,
+        entropy_change_nats=reading.entropy,
+        free_energy_kt=reading.free_energy,
+        free_energy_limit_kt=live.free_energy_limit_kt,
+        work_kt=reading.work,
+        heat_kt=reading.heat,
+        structure_kt=reading.structure,
+        entropy_production_nats=reading.entropy_production,
+        promised_false_tickets_per_day=summary.promised_per_day,
+        realised_tickets_per_day=summary.realised_per_day,
+        proof_window_hours=0.0 if equilibrium is None else equilibrium.window * equilibrium.interval_s / 3600,
+        plant_id=None if plant is None else request.stream,
+        plant_hours=hours,
+    )
+
+
+@operation(
+    "eil_regime",
+    toolset="eil",
+    scope="read",
+    title="State of a stream",
+    read_only=True,
+    default_on=True,
+    examples=(Example("Is the water network calm?", {"stream": "water"}),),
+)
+async def eil_regime(request: RegimeInput, context: OperationContext) -> RegimeOutput:
+    """Tell whether a stream is in equilibrium, and its energy, entropy and free-energy excess at one sample.
+
+    Raises:
+        NotFoundError: If there is no such stream or nothing was learned from it.
+    """
+    return await context.platform.run(_regime, context.platform.services, request)
+
+
+def _nonce(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else bytes.fromhex(text)
+    except ValueError:
+        raise InvalidArgumentsError(
+            f"nonce: {text!r:.40} is not hexadecimal", hint="give an even number of 0-9, a-f"
+        ) from None
+
+
+def _prove(services: Services, request: ProveInput) -> ProveOutput:
+    live = services.streams.watched(request.stream)
+    reference = services.streams.equilibrium(request.stream)
+    if reference is None:
+        raise OperationError(
+            f"stream {request.stream!r} has no proof reference: "
+            f"{services.streams.no_proof_because(request.stream)}",
+            hint="learn again from more clean samples",
+        )
+    frame = services.streams.store.frame(request.stream)
+    stop = _row_at(frame.timestamps_ns, request.at) + 1
+    if stop < reference.window:
+        raise OperationError(
+            f"{stop} samples until then are fewer than the window of {reference.window}",
+            hint="send more samples",
+        )
+    window = frame.rows(stop - reference.window, stop)
+    if int(window.timestamps_ns[0]) <= live.reference.clean_stop_ns:
+        # A model agrees with what it was learned from; that proves nothing.
+        raise OperationError(
+            f"the window of {reference.window} samples until then reaches into the clean rows of the reference",
+            hint="prove a window of later samples",
+        )
+    issued = services.certificates.issue(
+        window, reference, stream=request.stream, alpha=request.alpha, nonce=_nonce(request.nonce)
+    )
+    record_proof(services, issued)
+    predicate = issued.verified.predicate
+    return ProveOutput(
+        certificate_id=issued.certificate_id,
+        stream=predicate.stream,
+        window_start=predicate.start,
+        window_end=predicate.end,
+        samples=predicate.samples,
+        p_values={str(check.name): check.p_value for check in predicate.checks},
+        could_not_run={str(skipped.name): skipped.reason for skipped in predicate.could_not_run},
+        limitation=predicate.limitation,
+        evidence_sha256=predicate.evidence_sha256,
+        certificate_file=issued.path,
+        public_key_file=str(services.home.paths.public_key),
+        evidence_file=issued.evidence_path,
+    )
+
+
+@operation(
+    "eil_prove",
+    toolset="eil",
+    scope="prove",
+    title="Prove equilibrium",
+    idempotent=True,
+    default_on=True,
+)
+async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutput:
+    """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.
+
+    The certificate is signed and can be verified offline with the public key alone. A window that has a
+    certificate gets the same one again.
+
+    Raises:
+        NotFoundError: If there is no such stream or nothing was learned from it.
+        NotInEquilibriumError: If a check fails.
+    """
+    return await context.platform.run(_prove, context.platform.services, request)
