@@ -1,0 +1,237 @@
+"""Forecasts of fields: the router picks the track that last predicted best and says so."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import torch
+from torch import Tensor
+
+from industriverse.nvp.certificate import FieldForecast, certify
+from industriverse.nvp.field_errors import PredictorError
+from industriverse.nvp.inference import Inference, infer_coefficients
+from industriverse.nvp.learned_flux import LearnedFlux
+from industriverse.nvp.metrics import vrmse
+from industriverse.nvp.shadow.votes import prediction_digest
+from industriverse.nvp.solvers.base import Solver
+from industriverse.nvp.weights import load_predictor_parts, save_predictor_parts
+
+__all__ = ["TRACKS", "Predictor"]
+
+# In the order in which ties are broken: the simplest explanation first.
+TRACKS: Final = ("persistence", "solver", "inferred", "learned_flux")
+_CACHED_FORECASTS = 32
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A track ready to run: maps a state to the next and its relative error estimate."""
+
+    track: str
+    solver: Solver
+    step: Callable[[Tensor], tuple[Tensor, Tensor]]
+    inference: Inference | None = None
+
+
+class Predictor:
+    """Solver first, conservative always.
+
+    Tracks: persistence; the solver with the coefficients given; the solver with coefficients inferred
+    from the frames (A); the learned flux on top (B). Each predicts the last frame from the one before,
+    having seen only earlier frames; the least VRMSE wins for the whole batch, ties go to the simpler
+    track. Every forecast carries the residuals of all candidates.
+
+    Args:
+        solver: The solver of record with its coefficients.
+        infer: Coefficients that track A may infer; none by default.
+        watched: Channels that inference looks at; all by default.
+        closure: A trained learned flux on the same solver; None leaves track B out.
+        card: Facts about the training and its data, kept with the weights.
+    """
+
+    def __init__(
+        self,
+        solver: Solver,
+        *,
+        infer: Sequence[str] = (),
+        watched: Sequence[str] | None = None,
+        closure: LearnedFlux | None = None,
+        card: dict[str, str] | None = None,
+    ) -> None:
+        foreign = [name for name in infer if name not in solver.coefficient_ranges]
+        if foreign:
+            raise PredictorError(
+                f"{solver.name} has no coefficients {foreign}",
+                hint=f"choose from: {', '.join(solver.coefficient_ranges)}",
+            )
+        self.solver = solver
+        self.infer = tuple(infer)
+        self.watched = None if watched is None else tuple(watched)
+        self.closure = closure
+        self.card = dict(card or {})
+        self._cache: OrderedDict[str, FieldForecast] = OrderedDict()
+
+    def forecast(
+        self,
+        frames: Tensor,
+        horizon: int,
+        *,
+        members: int = 0,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> FieldForecast:
+        """Forecasts the frames after the last one given.
+
+        Args:
+            frames: (time, batch, channels, cells, cells), at least one frame; four or more let the
+                router judge and track A infer.
+            horizon: Frames ahead, at least 1.
+            members: Ensemble members for the 5-95 % band; 0 for none. They differ in the coefficients,
+                drawn from their inferred covariance, and in the start, drawn from the sensor noise that
+                the misfit implies.
+            seed: Of the ensemble.
+            progress: Called with (frames done, horizon).
+
+        Raises:
+            PredictorError: Fewer than one frame or a horizon below 1.
+            FieldError: A frame that the domain does not admit; the message names the channel.
+        """
+        if frames.ndim != 5 or frames.shape[0] < 1:
+            raise PredictorError(
+                f"frames have the shape {tuple(frames.shape)}", hint="give (time, batch, channels, n, n)"
+            )
+        if horizon < 1 or members < 0 or members == 1:
+            raise PredictorError(
+                f"horizon is {horizon} and members {members}", hint="give horizon >= 1 and members 0 or >= 2"
+            )
+        for frame in frames:
+            self.solver.check(frame)
+        key = self._key(frames, horizon, members, seed)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        with torch.no_grad():
+            found = self._forecast(frames, horizon, members, seed, progress)
+        self._cache[key] = found
+        if len(self._cache) > _CACHED_FORECASTS:
+            self._cache.popitem(last=False)
+        return found
+
+    def _key(self, frames: Tensor, horizon: int, members: int, seed: int) -> str:
+        coefficients = "|".join(f"{k}={v.tolist()}" for k, v in sorted(self.solver.coefficients.items()))
+        text = f"{prediction_digest(frames)}|{horizon}|{members}|{seed}|{coefficients}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def candidates(self, frames: Tensor) -> list[_Candidate]:
+        """The tracks that these frames allow, in the order of `TRACKS`."""
+        found = [
+            _Candidate("persistence", self.solver, lambda state: (state, torch.zeros(state.shape[0]))),
+            _Candidate("solver", self.solver, _stepper(self.solver)),
+        ]
+        solver = self.solver
+        if self.infer and frames.shape[0] >= 2 and bool((frames[1:] != frames[:-1]).any()):
+            inference = infer_coefficients(solver, frames, self.infer, watched=self.watched)
+            solver = solver.with_coefficients(**inference.values)
+            found.append(_Candidate("inferred", solver, _stepper(solver), inference))
+        if self.closure is not None:
+            found.append(_Candidate("learned_flux", self.closure.solver, _closure_stepper(self.closure)))
+        return found
+
+    def validate(self, frames: Tensor) -> dict[str, float]:
+        """One-step VRMSE of every track on the last frame, the frames before being all it saw."""
+        if frames.shape[0] < 2:
+            return {}
+        residuals = {}
+        for candidate in self.candidates(frames[:-1]):
+            predicted, _ = candidate.step(frames[-2])
+            residuals[candidate.track] = float(vrmse(predicted, frames[-1]).mean())
+        return residuals
+
+    def _forecast(
+        self,
+        frames: Tensor,
+        horizon: int,
+        members: int,
+        seed: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> FieldForecast:
+        residuals = self.validate(frames)
+        available = {candidate.track: candidate for candidate in self.candidates(frames)}
+        # One frame gives nothing to judge by: the equation is then trusted.
+        track = "solver" if not residuals else min(residuals, key=lambda name: residuals[name])
+        chosen = available[track]
+        states, error = [frames[-1]], torch.zeros(frames.shape[1], dtype=torch.float64)
+        for done in range(horizon):
+            state, estimate = chosen.step(states[-1])
+            states.append(state)
+            error = error + estimate.double()
+            if progress is not None:
+                progress(done + 1, horizon)
+        rollout = torch.stack(states)
+        inferred = chosen.inference
+        spread = {} if inferred is None else inferred.standard_error
+        certificate = certify(
+            chosen.solver,
+            rollout,
+            track=track,
+            error_estimate=float(error.max()),
+            residuals=residuals,
+            coefficient_errors={name: float(value.median()) for name, value in spread.items()},
+        )
+        lower = upper = None
+        if members:
+            lower, upper = self._band(chosen, frames, horizon, members, seed)
+        return FieldForecast(rollout[1:], lower, upper, track, certificate)
+
+    def _band(
+        self, chosen: _Candidate, frames: Tensor, horizon: int, members: int, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        from industriverse.nvp.ensemble import rollout_band
+
+        return rollout_band(
+            chosen.solver,
+            frames,
+            horizon,
+            members=members,
+            seed=seed,
+            inference=chosen.inference,
+            step=None if chosen.inference is not None or chosen.track == "solver" else chosen.step,
+        )
+
+    def save(self, path: str | Path) -> str:
+        """Writes the predictor as one safetensors file; returns its SHA-256 in hex."""
+        return save_predictor_parts(
+            path, self.solver, infer=self.infer, watched=self.watched, closure=self.closure, card=self.card
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads a predictor; nothing in the file is executed.
+
+        Raises:
+            PredictorError: Not a predictor file, or of another version.
+            FieldError: A coefficient, field or domain in it is not admissible.
+        """
+        parts = load_predictor_parts(path)
+        return cls(
+            parts.solver, infer=parts.infer, watched=parts.watched, closure=parts.closure, card=parts.card
+        )
+
+
+def _stepper(solver: Solver) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def step(state: Tensor) -> tuple[Tensor, Tensor]:
+        pair = solver.estimate(state)
+        return pair.state, pair.relative
+
+    return step
+
+
+def _closure_stepper(closure: LearnedFlux) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    def step(state: Tensor) -> tuple[Tensor, Tensor]:
+        frame = closure(state)
+        return frame.state, frame.estimate
+
+    return step
