@@ -19,8 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from benchmarks.detection import machine
-from benchmarks.proof_forgeries import FORGERIES, Forger
-from benchmarks.proof_sets import PUMP, SETS, START_NS, ProofSet, QuadrupleTank, challenge
+from benchmarks.proof_forgeries import FORGERIES, Attempt, Forger
+from benchmarks.proof_sets import (
+    PUMP,
+    SIMULATED,
+    START_NS,
+    STORED,
+    ProofSet,
+    QuadrupleTank,
+    challenge,
+)
 from numpy.typing import NDArray
 from scipy.stats import beta
 
@@ -33,7 +41,7 @@ from industriverse.eil.proof import (
 )
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 
-NEED_DATA = {"batadal", "tep", "skab"}
+NAMES = (*SIMULATED, *STORED)
 SHARES = (0.0025, 0.005, 0.0075, 0.01, 0.02)
 WATERMARK_ALPHA = 1e-3
 WATERMARK_WINDOW = 200
@@ -69,7 +77,7 @@ def evaluate(data: ProofSet, reference: EquilibriumReference, alpha: float) -> l
         rng = np.random.default_rng(17)
         refused = []
         for window, session in data.tests:
-            forged = Frame(window.timestamps_ns, forge(window.values, forger, rng), window.channels)
+            forged = Frame(window.timestamps_ns, forge(Attempt(window.values, forger, rng)), window.channels)
             verdict = {r.name: r.p_value <= alpha / checks for r in reference.check(forged)}
             if data.model and session:
                 verdict[CheckName.FRESHNESS] = not data.model.check(forged, session).is_fresh(alpha / checks)
@@ -173,23 +181,23 @@ def show_watermark(rows: dict[float, WatermarkRow | str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, help="folder of the telemetry")
-    parser.add_argument("--sets", default=",".join(SETS), help=f"comma separated, of {', '.join(SETS)}")
+    parser.add_argument("--sets", default=",".join(NAMES), help=f"comma separated, of {', '.join(NAMES)}")
     parser.add_argument("--alpha", type=float, default=0.05, help="level of a certificate (default 0.05)")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--no-watermark", action="store_true", help="leave the sweep over amplitudes out")
     arguments = parser.parse_args()
     names = arguments.sets.split(",")
-    unknown = [name for name in names if name not in SETS]
+    unknown = [name for name in names if name not in NAMES]
     if unknown:
-        parser.error(f"no set {unknown[0]!r}; sets are {', '.join(SETS)}")
+        parser.error(f"no set {unknown[0]!r}; sets are {', '.join(NAMES)}")
     facts = machine()
     print("; ".join(f"{key} {value}" for key, value in facts.items()))
     began, tables = time.perf_counter(), []
     for name in names:
-        if name in NEED_DATA and (arguments.data is None or not arguments.data.is_dir()):
+        if name in STORED and (arguments.data is None or not (arguments.data / name).is_dir()):
             print(f"{name}: no data folder, set left out")
             continue
-        data = SETS[name](arguments.data)
+        data = STORED[name](arguments.data) if name in STORED else SIMULATED[name]()
         reference = EquilibriumReference.fit(data.clean, window=data.window)
         rows = evaluate(data, reference, arguments.alpha)
         show(data, reference, rows, arguments.alpha)

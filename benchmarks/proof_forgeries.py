@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FORGERIES", "Forger"]
+__all__ = ["FORGERIES", "Attempt", "Forger"]
 
 Array = NDArray[np.float64]
 
@@ -58,53 +58,68 @@ class Forger:
         return rng.choice(moving, max(1, round(share * len(moving))), replace=False)
 
     def other(self, rng: np.random.Generator) -> Array:
+        """Any recorded clean window."""
         return self.recorded[rng.integers(len(self.recorded))]
 
 
-def _clean(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return window
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One forgery to be made: the live window (n, d), the forger, and chance."""
+
+    window: Array
+    forger: Forger
+    rng: np.random.Generator
 
 
-def _bias(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
+def _clean(attempt: Attempt) -> Array:
+    return attempt.window
+
+
+def _bias(attempt: Attempt) -> Array:
     """Two clean standard deviations on a tenth of the channels."""
-    forged = window.copy()
-    chosen = forger.some_channels(0.1, rng)
-    forged[:, chosen] += 2.0 * forger.deviation[chosen]
+    forged = attempt.window.copy()
+    chosen = attempt.forger.some_channels(0.1, attempt.rng)
+    forged[:, chosen] += 2.0 * attempt.forger.deviation[chosen]
     return forged
 
 
-def _freeze(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    forged = window.copy()
-    chosen = forger.some_channels(0.1, rng)
+def _freeze(attempt: Attempt) -> Array:
+    forged = attempt.window.copy()
+    chosen = attempt.forger.some_channels(0.1, attempt.rng)
     forged[:, chosen] = forged[0, chosen]
     return forged
 
 
-def _partial_replay(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    forged = window.copy()
-    chosen = forger.some_channels(0.25, rng)
-    forged[:, chosen] = forger.other(rng)[:, chosen]
+def _partial_replay(attempt: Attempt) -> Array:
+    forged = attempt.window.copy()
+    chosen = attempt.forger.some_channels(0.25, attempt.rng)
+    forged[:, chosen] = attempt.forger.other(attempt.rng)[:, chosen]
     return forged
 
 
-def _full_replay(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return forger.other(rng)
+def _full_replay(attempt: Attempt) -> Array:
+    return attempt.forger.other(attempt.rng)
 
 
-def _independent(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return rng.multivariate_normal(forger.mean, forger.covariance, len(window), check_valid="ignore")
+def _independent(attempt: Attempt) -> Array:
+    return attempt.rng.multivariate_normal(
+        attempt.forger.mean, attempt.forger.covariance, len(attempt.window), check_valid="ignore"
+    )
 
 
-def _shuffle(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return rng.permutation(window)
+def _shuffle(attempt: Attempt) -> Array:
+    return attempt.rng.permutation(attempt.window)
 
 
-def _independent_phases(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return _phases(window, rng.uniform(0, 2 * np.pi, (len(window) // 2 + 1, window.shape[1])))
+def _independent_phases(attempt: Attempt) -> Array:
+    return _phases(
+        attempt.window,
+        attempt.rng.uniform(0, 2 * np.pi, (len(attempt.window) // 2 + 1, attempt.window.shape[1])),
+    )
 
 
-def _joint_phases(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return _phases(window, rng.uniform(0, 2 * np.pi, (len(window) // 2 + 1, 1)))
+def _joint_phases(attempt: Attempt) -> Array:
+    return _phases(attempt.window, attempt.rng.uniform(0, 2 * np.pi, (len(attempt.window) // 2 + 1, 1)))
 
 
 def _phases(window: Array, phases: Array) -> Array:
@@ -116,23 +131,24 @@ def _phases(window: Array, phases: Array) -> Array:
     return np.asarray(np.fft.irfft(np.fft.rfft(window, axis=0) * turn, len(window), axis=0))
 
 
-def _reversible(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
+def _reversible(attempt: Attempt) -> Array:
     """A process of the right covariance whose one-step dynamics are symmetrised: no currents."""
-    dimension = len(forger.mean)
-    values, modes = np.linalg.eigh(forger.symmetric)
-    noise = rng.normal(size=(len(window) + 100, dimension)) * np.sqrt(1.0 - values**2)
-    state, states = rng.normal(size=dimension), np.empty_like(noise)
+    dimension = len(attempt.forger.mean)
+    values, modes = np.linalg.eigh(attempt.forger.symmetric)
+    noise = attempt.rng.normal(size=(len(attempt.window) + 100, dimension)) * np.sqrt(1.0 - values**2)
+    state, states = attempt.rng.normal(size=dimension), np.empty_like(noise)
     for row, shock in enumerate(noise):
         state = values * state + shock
         states[row] = state
-    return states[100:] @ modes.T @ forger.unwhiten + forger.mean
+    whitened: Array = states[100:] @ modes.T
+    return whitened @ attempt.forger.unwhiten + attempt.forger.mean
 
 
-def _reversal(window: Array, forger: Forger, rng: np.random.Generator) -> Array:
-    return np.ascontiguousarray(window[::-1])
+def _reversal(attempt: Attempt) -> Array:
+    return np.ascontiguousarray(attempt.window[::-1])
 
 
-FORGERIES: dict[str, Callable[[Array, Forger, np.random.Generator], Array]] = {
+FORGERIES: dict[str, Callable[[Attempt], Array]] = {
     "clean": _clean,
     "bias": _bias,
     "freeze": _freeze,

@@ -6,7 +6,6 @@ Real or third-party telemetry is read from the data folder; three sets are simul
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from scipy.linalg import expm, solve_discrete_are
 from industriverse.eil.proof import Actuator, Challenge, WatermarkModel
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 
-__all__ = ["PUMP", "SETS", "ProofSet", "QuadrupleTank", "challenge"]
+__all__ = ["PUMP", "SIMULATED", "START_NS", "STORED", "ProofSet", "QuadrupleTank", "challenge"]
 
 Array = NDArray[np.float64]
 SECRET = bytes(range(32))
@@ -61,7 +60,7 @@ def _split(name: str, frame: Frame, clean_rows: int, window: int) -> ProofSet:
     return ProofSet(name, clean, window, tests, tuple(b.values for b in _blocks(clean, window)))
 
 
-def synthetic(folder: Path) -> ProofSet:
+def synthetic() -> ProofSet:
     """Eight channels of a driven, irreversible VAR(1): damped rotations at several speeds, mixed."""
     rng = np.random.default_rng(1)
     dimension, clean_rows, window, windows = 8, 60_000, 200, 200
@@ -92,22 +91,24 @@ def batadal(folder: Path) -> ProofSet:
 
 
 def tennessee_eastman(folder: Path) -> ProofSet:
-    """Normal runs and the normal rows before the faults, one after the other with a gap between runs."""
+    """Reference on the short normal run and the rows before each fault, test on the long normal run."""
     table = pd.read_parquet(folder / "tep" / "tep.parquet")
     names = [c for c in table.columns if c.startswith(("XMEAS", "XMV"))]
     normal = table[table["fault"] == 0]
-    runs = [rows[names].to_numpy(dtype=np.float64) for _, rows in normal.groupby("split", sort=True)]
     faults = table[(table["fault"] > 0) & (table["split"] == "test")]
-    runs += [
-        rows[~(rows["label"] > 0)][names].to_numpy(dtype=np.float64) for _, rows in faults.groupby("fault")
-    ]
+    runs = [normal[normal["split"] == "train"]]
+    runs += [rows[~(rows["label"] > 0)] for _, rows in faults.groupby("fault", sort=True)]
     starts = np.cumsum([0, *(len(run) + 10 for run in runs)])
-    frames = [_frame(run, 180.0, names, int(start)) for run, start in zip(runs, starts, strict=False)]
-    # Runs alternate between reference and test after the two long ones: no order in time to respect.
-    clean, held = Frame.concatenate([*frames[:2], *frames[2::2]]), frames[3::2]
-    tests = tuple((block, None) for run in held for block in _blocks(run, 64))
-    recorded = tuple(b.values for run in (*frames[:2], *frames[2::2]) for b in _blocks(run, 64))
-    return ProofSet("Tennessee Eastman, normal rows", clean, 64, tests, recorded)
+    frames = [
+        _frame(run[names].to_numpy(dtype=np.float64), 180.0, names, int(start))
+        for run, start in zip(runs, starts, strict=False)
+    ]
+    held = _frame(
+        normal[normal["split"] == "test"][names].to_numpy(dtype=np.float64), 180.0, names, int(starts[-1])
+    )
+    tests = tuple((block, None) for block in _blocks(held, 64))
+    recorded = tuple(b.values for run in frames for b in _blocks(run, 64))
+    return ProofSet("Tennessee Eastman, normal rows", Frame.concatenate(frames), 64, tests, recorded)
 
 
 def skab(folder: Path) -> ProofSet:
@@ -119,7 +120,7 @@ def skab(folder: Path) -> ProofSet:
     return _split("SKAB anomaly-free (drifts)", frame, int(0.7 * len(frame)), 64)
 
 
-def water_network(folder: Path) -> ProofSet:
+def water_network() -> ProofSet:
     """EPANET Net3 in closed loop, 15 min, day windows."""
     from industriverse.simulation.water_network import WaterNetworkPlant
 
@@ -181,7 +182,7 @@ def challenge(nonce: bytes, actuator: Actuator = PUMP, start_ns: int = START_NS)
     )
 
 
-def quadruple_tank(folder: Path) -> ProofSet:
+def quadruple_tank() -> ProofSet:
     """The only set with an actuator: all five checks run."""
     plant, window, windows = QuadrupleTank(), 200, 200
     session = challenge(b"commissioning")
@@ -199,10 +200,12 @@ def quadruple_tank(folder: Path) -> ProofSet:
     )
 
 
-SETS: dict[str, Callable[[Path], Any]] = {
+SIMULATED: dict[str, Callable[[], ProofSet]] = {
     "synthetic": synthetic,
     "tank": quadruple_tank,
     "water": water_network,
+}
+STORED: dict[str, Callable[[Path], ProofSet]] = {
     "batadal": batadal,
     "tep": tennessee_eastman,
     "skab": skab,
