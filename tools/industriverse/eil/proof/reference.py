@@ -28,6 +28,7 @@ from industriverse.eil.proof.fitting import (
     clean_windows,
     interpolate_clean,
     moderated_spread,
+    quasi_static_levels,
     sort_channels,
 )
 from industriverse.eil.proof.windows import fill_missing, is_contiguous
@@ -37,7 +38,7 @@ __all__ = ["EquilibriumReference"]
 
 Array = NDArray[np.float64]
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _MIN_WINDOW = 32
 # Below this many held-out windows no p-value can fall under 0.05.
 _MIN_CALIBRATION_WINDOWS = 20
@@ -128,7 +129,8 @@ class EquilibriumReference:
                 f"only {len(fitting)} fitting and {len(held_out)} calibration windows are free of gaps",
                 hint=f"give at least {_MIN_FITTING_WINDOWS} and {_MIN_CALIBRATION_WINDOWS}: more clean data",
             )
-        geometry = fit_geometry(interpolate_clean(samples.values[:half]))
+        filled = interpolate_clean(samples.values)
+        geometry = fit_geometry(filled[:half], quasi_static_levels(filled, half, window), window)
         statistics = [window_statistics(block, geometry) for block in fitting]
         stacked = {name: np.array([s[name] for s in statistics]) for name in STATISTICAL_CHECKS}
         weights, noise = arrow_of_time(stacked[CheckName.CURRENTS], half / window)
