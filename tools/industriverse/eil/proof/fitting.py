@@ -6,10 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil.proof.errors import WindowError
-from industriverse.eil.proof.windows import MAX_MISSING_SHARE, fill_missing, is_contiguous
+from industriverse.eil.proof.windows import MAX_MISSING_SHARE, fill_missing, gap_rows, is_contiguous
 from industriverse.signals import Channel, ChannelKind, Frame
 
-__all__ = ["arrow_of_time", "clean_windows", "interpolate_clean", "moderated_spread", "quasi_static_levels", "sort_channels"]
+__all__ = [
+    "arrow_of_time",
+    "clean_windows",
+    "count_disjoint",
+    "interpolate_clean",
+    "moderated_spread",
+    "quasi_static_levels",
+    "sort_channels",
+]
 
 Array = NDArray[np.float64]
 
@@ -110,6 +118,12 @@ def quasi_static_levels(clean: Array, half: int, window: int) -> Array:
     widened = np.stack([low, high]) + _LEVEL_MARGIN * (high - low) * np.array([[-1.0], [1.0]])
     ranges[:, drifting] = widened[:, drifting]
     return ranges
+
+
+def count_disjoint(timestamps_ns: NDArray[np.int64], interval_s: float, window: int) -> int:
+    """How many gapless windows can be cut out of these samples without overlap."""
+    runs = np.split(timestamps_ns, gap_rows(timestamps_ns, interval_s))
+    return sum(len(run) // window for run in runs)
 
 
 def moderated_spread(statistics: Array) -> Array:

@@ -24,6 +24,7 @@ from industriverse.eil.proof.statement import (
     EquilibriumPredicate,
     ExcludedChannel,
     FreshnessRecord,
+    QuasiStaticChannel,
     SourceRecord,
     Statement,
     Subject,
@@ -54,6 +55,7 @@ def prove(
     clock: Callable[[], int],
     watermark: Watermark | None = None,
     source: SourceChain | None = None,
+    require_certifiable: bool = False,
 ) -> dict[str, Any]:
     """Certify that a window is consistent with the reference, or refuse.
 
@@ -69,6 +71,8 @@ def prove(
         watermark: The keyed challenge that was on during the window; with it freshness is the fifth check. Its
             nonce is the certificate's.
         source: The device's signed chain, which has to hold the window sample by sample.
+        require_certifiable: Refuse if the reference rests on too few independent windows for alpha. Otherwise
+            the certificate says so.
 
     Returns:
         A DSSE envelope as a JSON-ready dict.
@@ -81,31 +85,19 @@ def prove(
         SourceChainError: If the device's chain is broken or holds another window.
         ProofError: If alpha or stream is out of range.
     """
-    if not 0.0 < alpha < 1.0:
-        raise ProofError(f"alpha = {alpha} is not between 0 and 1", hint="0.05 or 0.01 are usual")
-    if not stream:
-        raise ProofError("the stream has no name", hint="name the stream that the window comes from")
-    if watermark is not None and nonce and nonce != watermark.challenge.nonce:
-        raise WatermarkError(
-            "the certificate would answer one nonce and the actuator another",
-            hint="start the actuator's challenge with the verifier's nonce",
-        )
+    _check_request(stream, alpha, nonce, watermark)
+    results = reference.check(window)
+    fresh = None if watermark is None else watermark.check(window)
     head = None if source is None else source.head_of(window)
     if head is not None and head.stream != stream:
         raise ProofError(
             f"the device signed stream {head.stream!r}, not {stream!r}", hint="give the chain of this stream"
         )
-    results = reference.check(window)
-    fresh = None if watermark is None else watermark.check(window)
     if fresh is not None:
         results += (fresh.as_check(),)
     threshold = alpha / len(results)
-    if 1.0 / (reference.calibration_windows + 1) > threshold:
-        raise ReferenceFitError(
-            f"{reference.calibration_windows} calibration windows cannot refuse anything "
-            f"at alpha = {alpha:g}",
-            hint=f"raise alpha or give clean data for at least {int(np.ceil(1.0 / threshold)) - 1} windows",
-        )
+    certifiable = reference.certifiable_alpha(len(results))
+    _check_resolution(reference, alpha, threshold, certifiable if require_certifiable else 0.0)
     failing = [(str(result.name), result.p_value) for result in results if result.p_value <= threshold]
     if failing:
         raise NotInEquilibriumError(failing, threshold, stream)
@@ -133,14 +125,57 @@ def prove(
         reference_sha256=reference.digest,
         nonce=_nonce(nonce, watermark),
         previous_sha256=previous_digest,
+        certifiable_alpha=certifiable,
+        quasi_static_channels=_quasi_static(reference),
         freshness=freshness_record(fresh, watermark, threshold) if fresh and watermark else None,
         source=source_record(head) if head else None,
         consistent_with_equilibrium=True,
-        limitation=limitation_text(alpha, len(window), fresh.replay_p_value if fresh else None),
+        limitation=limitation_text(
+            alpha,
+            len(window),
+            replay_p_value=fresh.replay_p_value if fresh else None,
+            certifiable_alpha=certifiable,
+        ),
     )
     name = f"{stream}/{predicate.start}/{predicate.end}"
     statement = Statement(subject=[Subject(name=name, digest={"sha256": evidence})], predicate=predicate)
     return seal(statement.payload(), signing_key)
+
+
+def _check_request(stream: str, alpha: float, nonce: bytes | None, watermark: Watermark | None) -> None:
+    if not 0.0 < alpha < 1.0:
+        raise ProofError(f"alpha = {alpha} is not between 0 and 1", hint="0.05 or 0.01 are usual")
+    if not stream:
+        raise ProofError("the stream has no name", hint="name the stream that the window comes from")
+    if watermark is not None and nonce and nonce != watermark.challenge.nonce:
+        raise WatermarkError(
+            "the certificate would answer one nonce and the actuator another",
+            hint="start the actuator's challenge with the verifier's nonce",
+        )
+
+
+def _check_resolution(
+    reference: EquilibriumReference, alpha: float, threshold: float, certifiable: float
+) -> None:
+    needed = int(np.ceil(1.0 / threshold)) - 1
+    if 1.0 / (reference.calibration_windows + 1) > threshold:
+        raise ReferenceFitError(
+            f"{reference.calibration_windows} calibration windows cannot refuse anything "
+            f"at alpha = {alpha:g}",
+            hint=f"raise alpha or give clean data for at least {needed} windows",
+        )
+    if certifiable > alpha:
+        raise ReferenceFitError(
+            f"{reference.independent_windows} independent clean windows certify alpha = {certifiable:.3g} at best, "
+            f"not {alpha:g}",
+            # The earlier half of the clean data fixes the coordinates; only the later half counts.
+            hint=f"give clean data for {2 * needed} windows, or allow a larger alpha",
+        )
+
+
+def _quasi_static(reference: EquilibriumReference) -> list[QuasiStaticChannel] | None:
+    drifting = reference.quasi_static
+    return [QuasiStaticChannel(name=n, low=low, high=high) for n, low, high in drifting] or None
 
 
 def _nonce(nonce: bytes | None, watermark: Watermark | None) -> str | None:

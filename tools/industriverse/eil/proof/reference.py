@@ -26,6 +26,7 @@ from industriverse.eil.proof.errors import ReferenceFitError, ReferenceFormatErr
 from industriverse.eil.proof.fitting import (
     arrow_of_time,
     clean_windows,
+    count_disjoint,
     interpolate_clean,
     moderated_spread,
     quasi_static_levels,
@@ -147,7 +148,9 @@ class EquilibriumReference:
             current_noise=noise,
             calibration={},
             reversed_scores=np.empty(0),
-            independent_windows=(len(clean) - half) // window,
+            independent_windows=min(
+                count_disjoint(clean.timestamps_ns[half:], clean.interval_s, window), len(held_out)
+            ),
         )
         scores = [draft.scores(block) for block in held_out]
         backward = [draft.scores(block[::-1])[CheckName.CURRENTS] for block in held_out]
@@ -161,6 +164,23 @@ class EquilibriumReference:
     def calibration_windows(self) -> int:
         """Number of calibration windows; no p-value is smaller than one over this plus one."""
         return len(self.reversed_scores)
+
+    def certifiable_alpha(self, checks: int) -> float:
+        """The lowest level that this many checks on these clean data can certify, ``checks / (k + 1)``.
+
+        A clean window exceeds all of k exchangeable clean windows with probability 1 / (k + 1) in each check;
+        overlapping windows refine p-values below that but do not make them true.
+        """
+        return min(1.0, checks / (self.independent_windows + 1))
+
+    @property
+    def quasi_static(self) -> tuple[tuple[str, float, float], ...]:
+        """``(channel, low, high)``: levels in the channel's unit within which a bias passes for drift."""
+        low, high = self.geometry.level_range * self.geometry.scale + self.geometry.mean
+        moving = self.geometry.level_range[1] > self.geometry.level_range[0]
+        return tuple(
+            (name, float(low[i]), float(high[i])) for i, name in enumerate(self.channels) if moving[i]
+        )
 
     def scores(self, values: Array) -> dict[CheckName, float]:
         """Nonconformity scores of one complete window of the checked channels, shape (window, d)."""

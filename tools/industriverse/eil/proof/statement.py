@@ -22,6 +22,7 @@ __all__ = [
     "EquilibriumPredicate",
     "ExcludedChannel",
     "FreshnessRecord",
+    "QuasiStaticChannel",
     "SourceRecord",
     "Statement",
     "Subject",
@@ -32,6 +33,9 @@ __all__ = [
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "urn:industriverse:attestation:proof-of-equilibrium:v1"
+
+# Parts that earlier certificates lack; where they say nothing they are left out of the signed bytes.
+OPTIONAL_PARTS: Final = ("certifiable_alpha", "quasi_static_channels", "freshness", "source")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UtcText = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$")]
@@ -65,6 +69,14 @@ class ExcludedChannel(_Strict):
 
     name: str
     reason: str
+
+
+class QuasiStaticChannel(_Strict):
+    """A channel whose level drifts in the clean data: a bias between these levels cannot be told from drift."""
+
+    name: str
+    low: float
+    high: float
 
 
 class FreshnessRecord(_Strict):
@@ -139,6 +151,8 @@ class EquilibriumPredicate(_Strict):
         reference_sha256: Digest of the reference.
         nonce: The verifier's nonce in hex, or None if there was none.
         previous_sha256: Digest of the previous certificate of the stream, or None for the first.
+        certifiable_alpha: The lowest level that the independent windows can certify.
+        quasi_static_channels: Channels whose level was taken out; absent if there are none.
         freshness: What the keyed challenge showed; absent if there was none.
         source: The device's own chain; absent if there is none.
         verdict: Always ``consistent_with_equilibrium`` with its truth value.
@@ -165,6 +179,8 @@ class EquilibriumPredicate(_Strict):
     reference_sha256: Sha256
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")] | None
     previous_sha256: Sha256 | None
+    certifiable_alpha: Probability | None = None
+    quasi_static_channels: list[QuasiStaticChannel] | None = None
     freshness: FreshnessRecord | None = None
     source: SourceRecord | None = None
     consistent_with_equilibrium: bool
@@ -191,30 +207,40 @@ class Statement(_Strict):
     def payload(self) -> bytes:
         """The statement as RFC 8785 canonical JSON; a part that does not exist is absent, not null."""
         fields = self.model_dump(mode="json", by_alias=True)
-        for part in ("freshness", "source"):
+        for part in OPTIONAL_PARTS:
             if fields["predicate"][part] is None:
                 del fields["predicate"][part]
         return canonical_json(fields)
 
 
-def limitation_text(alpha: float, samples: int, replay_p_value: float | None = None) -> str:
+def limitation_text(
+    alpha: float, samples: int, *, replay_p_value: float | None = None, certifiable_alpha: float | None = None
+) -> str:
     """The fixed sentences that say how little a certificate claims.
 
     Args:
         alpha: Level of the certificate.
         samples: Number of samples.
         replay_p_value: Outcome of the replay test if the challenge was on.
+        certifiable_alpha: The lowest level that the clean data can certify, if stated.
     """
-    opening = (
+    text = (
         f"Consistent with equilibrium at level alpha = {alpha:g} with n = {samples} samples, by the checks "
         "listed as run. This does not exclude tampering that these checks cannot see, "
     )
     if replay_p_value is None:
-        return opening + "such as a replay of clean data, and says nothing about checks listed as not run."
-    return opening + (
-        f"such as a forger who knew the challenge. Without it so good an answer has probability at most "
-        f"{replay_p_value:.3g}; that speaks for the channels listed as answering, not for the others."
-    )
+        text += "such as a replay of clean data, and says nothing about checks listed as not run."
+    else:
+        text += (
+            f"such as a forger who knew the challenge. Without it so good an answer has probability at most "
+            f"{replay_p_value:.3g}; that speaks for the channels listed as answering, not for the others."
+        )
+    if certifiable_alpha is not None and certifiable_alpha > alpha:
+        text += (
+            f" The clean data certify no level below {certifiable_alpha:.3g}: calm windows may be refused more "
+            "often than alpha says."
+        )
+    return text
 
 
 def utc_text(time_ns: int) -> str:

@@ -70,6 +70,9 @@ class VerifiedCertificate:
                 f"  source chain: blocks {p.source.first_sequence} to {p.source.last_sequence} of device key "
                 f"{p.source.device_key_id[:16]}…"
             )
+        if p.quasi_static_channels:
+            drifting = ", ".join(f"{c.name} ({c.low:.4g} to {c.high:.4g})" for c in p.quasi_static_channels)
+            lines.append(f"  a bias within these levels would pass for drift: {drifting}")
         lines += [f"  {skipped.name}: could not run, {skipped.reason}" for skipped in p.could_not_run]
         if p.excluded_channels:
             lines.append(f"  not checked: {', '.join(c.name for c in p.excluded_channels)}")
@@ -158,6 +161,12 @@ def verify_chain(
 
 
 def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
+    _check_lists(predicate)
+    _check_p_values(predicate)
+    _check_limits(predicate)
+
+
+def _check_lists(predicate: EquilibriumPredicate) -> None:
     names = [check.name for check in predicate.checks] + [skip.name for skip in predicate.could_not_run]
     if sorted(names) != sorted(CheckName):
         raise _contradiction("the checks run and not run are not the five checks, each once")
@@ -165,6 +174,16 @@ def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
         raise _contradiction(
             f"checks_run is {predicate.checks_run} and {len(predicate.checks)} checks are listed"
         )
+    challenged = CheckName.FRESHNESS in (check.name for check in predicate.checks)
+    if predicate.freshness is not None and not challenged:
+        raise _contradiction("freshness is recorded and not listed as run")
+    if predicate.start > predicate.end:
+        raise _contradiction("the window ends before it starts")
+    if predicate.source and predicate.source.first_sequence > predicate.source.last_sequence:
+        raise _contradiction("the source chain ends before it starts")
+
+
+def _check_p_values(predicate: EquilibriumPredicate) -> None:
     threshold = predicate.alpha / predicate.checks_run
     if not math.isclose(predicate.bonferroni_threshold, threshold, rel_tol=1e-12):
         raise _contradiction(
@@ -189,17 +208,22 @@ def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
         raise _contradiction(
             f"the verdict is {said!r} and the failing checks are: {', '.join(failing) or 'none'}"
         )
+
+
+def _check_limits(predicate: EquilibriumPredicate) -> None:
     if predicate.independent_windows > predicate.calibration_windows:
         raise _contradiction("more independent windows than calibration windows")
-    if predicate.start > predicate.end:
-        raise _contradiction("the window ends before it starts")
-    if predicate.source and predicate.source.first_sequence > predicate.source.last_sequence:
-        raise _contradiction("the source chain ends before it starts")
-    fresh = predicate.freshness
-    if fresh is not None and CheckName.FRESHNESS not in (check.name for check in predicate.checks):
-        raise _contradiction("freshness is recorded and not listed as run")
-    replay_p_value = None if fresh is None else fresh.replay_p_value
-    if predicate.limitation != limitation_text(predicate.alpha, predicate.samples, replay_p_value):
+    certifiable = predicate.certifiable_alpha
+    right = min(1.0, predicate.checks_run / (predicate.independent_windows + 1))
+    if certifiable is not None and not math.isclose(certifiable, right, rel_tol=1e-12):
+        raise _contradiction(f"certifiable_alpha {certifiable:g} is not checks / (windows + 1) = {right:g}")
+    expected = limitation_text(
+        predicate.alpha,
+        predicate.samples,
+        replay_p_value=predicate.freshness.replay_p_value if predicate.freshness else None,
+        certifiable_alpha=certifiable,
+    )
+    if predicate.limitation != expected:
         raise _contradiction("the limitation text is not the one that belongs to alpha and n")
 
 

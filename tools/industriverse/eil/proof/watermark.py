@@ -10,8 +10,9 @@ s = sum_i e[i] c[i], which gives two one-sided tests:
   s - g |r|^2 says how improbable so weak an answer is; small means that the process did not answer.
 
 The first assumes nothing about the law of the data; the second trusts the fitted response up to ``gain_floor``.
-Neither sees an attacker who knows the session key, reads what the actuator adds, or tampers with a channel that
-does not answer. A window is fresh if the live test does not reject it and the replay test does.
+A window is fresh if the live test does not reject it and the replay test does. Neither sees an attacker who knows
+the session key, who reads what the actuator adds, or who reads the live channels and copies their answer onto
+others; nor tampering with a channel that does not answer.
 """
 
 import hashlib
