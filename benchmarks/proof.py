@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 # Run as a script, Python puts only this folder on the path, not the root that makes it a package.
@@ -95,7 +95,9 @@ def show(data: ProofSet, reference: EquilibriumReference, rows: list[Row], alpha
     print(
         f"\n{data.name}: {len(reference.channels)} channels checked, window {data.window}, "
         f"{len(data.tests)} test windows, reference on {reference.independent_windows} independent "
-        f"({reference.calibration_windows} overlapping) windows, alpha {alpha:g}, {checks} checks"
+        f"({reference.calibration_windows} overlapping) windows, alpha {alpha:g} "
+        f"(clean data certify {reference.certifiable_alpha(checks):.2g}), {checks} checks, "
+        f"{len(reference.quasi_static)} quasi-static channels"
     )
     heads = [str(name).replace("entropy_production", "currents") for name in CheckName]
     print(f"{'refused, %':22}" + "".join(f"{head:>10}" for head in heads) + f"{'any':>8}  95 % interval")
@@ -202,6 +204,12 @@ def main() -> int:
         rows = evaluate(data, reference, arguments.alpha)
         show(data, reference, rows, arguments.alpha)
         tables += rows
+        if reference.quasi_static:
+            rigid = EquilibriumReference.fit(data.clean, window=data.window, quasi_static=False)
+            data = replace(data, name=f"{data.name}, levels not taken out")
+            rows = evaluate(data, rigid, arguments.alpha)
+            show(data, rigid, rows, arguments.alpha)
+            tables += rows
     sweep = {} if arguments.no_watermark else {share: watermark_row(share) for share in SHARES}
     if sweep:
         show_watermark(sweep)

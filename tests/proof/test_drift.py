@@ -69,6 +69,14 @@ def test_windows_of_a_drifting_stream_are_refused_at_about_the_promised_rate(
     assert sum(refusals(wandering, stream).values()) <= 3 * ALPHA
 
 
+def test_without_levels_taken_out_the_same_windows_are_refused(stream: Values) -> None:
+    rigid = EquilibriumReference.fit(frame_of(stream[:CLEAN]), window=WINDOW, quasi_static=False)
+    assert rigid.quasi_static == ()
+    inside = stream.copy()
+    inside[:, 1] += 2.0 * stream[:CLEAN, 1].std()
+    assert refusals(rigid, inside)[CheckName.ENERGY] > refusals(rigid, stream)[CheckName.ENERGY]
+
+
 def test_a_bias_beyond_the_clean_levels_is_refused_and_one_within_them_passes_for_drift(
     wandering: EquilibriumReference, stream: Values
 ) -> None:

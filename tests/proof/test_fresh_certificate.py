@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,7 +34,7 @@ from industriverse.eil.proof import (
 )
 from industriverse.eil.proof.envelope import seal
 from industriverse.signals import Frame
-from proof.actuated import NONCE, challenge_of, commissioned, marked, watermark
+from proof.actuated import NONCE, VALVE, challenge_of, commissioned, marked, watermark
 from proof.irreversible import SECOND
 
 ALPHA = 0.05
@@ -109,27 +109,30 @@ def test_a_replay_of_clean_marked_data_gets_no_certificate(plant: Plant) -> None
     assert [name for name, _ in refusal.value.failing] == ["freshness"]
 
 
-def test_a_challenge_too_short_to_decide_gives_no_certificate(plant: Plant) -> None:
-    # The excitation begins with the last samples of the window: hardly any answer can be in it.
-    late = challenge_of(start_s=ROWS - 12)
-    window = marked(late, ROWS, seed=33, first=12 - ROWS)
-    mark = watermark(plant.model, start_s=ROWS - 12)
+def test_a_window_from_before_its_challenge_gets_no_certificate(plant: Plant) -> None:
     with pytest.raises(WatermarkError, match="starts before its challenge"):
-        plant.issue(window, mark)
-    short = EquilibriumReference.fit(marked(challenge_of(b"commissioning"), 8000, seed=22), window=32)
-    for seed in range(80):
-        challenge = challenge_of(b"short %06d" % seed)
-        quiet = marked(challenge, 32, seed=seed)
-        if all(r.p_value > ALPHA / 5 for r in short.check(quiet)):
-            result = plant.model.check(quiet, challenge)
-            if result.p_value > ALPHA / 5 < result.replay_p_value:
-                with pytest.raises(ChallengeUndecidedError, match="prove a longer window"):
-                    prove(
-                        quiet, short, stream="tank", alpha=ALPHA, nonce=None, previous_digest=None,
-                        signing_key=KEY, clock=lambda: 0, watermark=Watermark(plant.model, challenge),
-                    )  # fmt: skip
-                return
-    pytest.fail("no window of 32 samples was undecided")
+        plant.issue(plant.window, watermark(plant.model, start_s=ROWS // 2))
+
+
+def test_a_challenge_too_faint_to_decide_gives_no_certificate() -> None:
+    faint = replace(VALVE, share=0.006)
+    session = challenge_of(b"commissioning", actuator=faint)
+    run = marked(session, 12_000, seed=22)
+    reference, model = EquilibriumReference.fit(run, window=32), WatermarkModel.fit(run, session)
+    calm = Plant(reference, model, run.rows(0, 32))
+    undecided = 0
+    for number in range(30):
+        challenge = challenge_of(b"faint %06d" % number, actuator=faint)
+        window = marked(challenge, 32, seed=number)
+        fresh = model.check(window, challenge)
+        if fresh.p_value > ALPHA / 5 < fresh.replay_p_value and all(
+            result.p_value > ALPHA / 5 for result in reference.check(window)
+        ):
+            undecided += 1
+            with pytest.raises(ChallengeUndecidedError, match="prove a longer window"):
+                calm.issue(window, Watermark(model, challenge))
+    assert undecided >= 10
+    assert model.samples_needed(ALPHA / 5) > 32
 
 
 def test_the_nonce_of_the_certificate_is_the_one_of_the_challenge(plant: Plant) -> None:

@@ -22,7 +22,7 @@ from industriverse.eil.proof import (
 )
 from industriverse.eil.proof.errors import ReferenceFormatError
 from industriverse.eil.proof.response import TAPS, fit_response
-from industriverse.eil.proof.watermark import hoeffding_p_value
+from industriverse.eil.proof.watermark import sign_sum_p_value
 from industriverse.signals import Frame
 from proof.actuated import NONCE, SECRET, VALVE, challenge_of, commissioned, marked, tank, watermark
 from proof.irreversible import SECOND, frame_of
@@ -98,8 +98,16 @@ def test_an_impossible_challenge_is_refused(build: object, message: str) -> None
 @given(weights=arrays(np.float64, 10, elements=st.floats(-5, 5)), threshold=st.floats(0.1, 20))
 def test_the_bound_holds_for_every_sum_of_signs(weights: np.ndarray, threshold: float) -> None:
     sums = np.array(list(product((-1.0, 1.0), repeat=10))) @ weights
-    bound = hoeffding_p_value(threshold, float(np.linalg.norm(weights)))
+    bound = sign_sum_p_value(threshold, float(np.linalg.norm(weights)))
     assert np.mean(sums >= threshold) <= bound + 1e-12
+
+
+def test_the_bound_is_tight_for_two_equal_signs_and_hoeffdings_near_nothing() -> None:
+    # Both signs up has probability 1/4, and 2 / sqrt(2) = sqrt(2) deviations is where the constant is attained.
+    assert sign_sum_p_value(2.0, np.sqrt(2.0)) == pytest.approx(0.25)
+    assert sign_sum_p_value(0.5, 1.0) == pytest.approx(np.exp(-0.125))
+    assert sign_sum_p_value(-1.0, 1.0) == sign_sum_p_value(0.0, 0.0) == 1.0
+    assert sign_sum_p_value(1e3, 1.0) > 0.0
 
 
 def test_the_fitted_response_is_that_of_the_known_process() -> None:

@@ -93,13 +93,17 @@ class EquilibriumReference:
     independent_windows: int
 
     @classmethod
-    def fit(cls, clean: Frame, *, window: int, calibration_windows: int = 512) -> "EquilibriumReference":
+    def fit(
+        cls, clean: Frame, *, window: int, calibration_windows: int = 512, quasi_static: bool = True
+    ) -> "EquilibriumReference":
         """Learn the reference from clean samples.
 
         Args:
             clean: Clean samples in time order; at least eight windows, and enough for 20 calibration windows.
             window: Samples per window, at least 32. For a stream with a daily cycle take whole days.
             calibration_windows: How many held-out windows to aim at; their stride follows from it.
+            quasi_static: Whether to take the level out of channels that drift. Without it no bias passes for
+                drift, and clean windows of a drifting stream are refused.
 
         Raises:
             ReferenceFitError: If the data are too short, too gappy or have no channel that varies.
@@ -131,7 +135,8 @@ class EquilibriumReference:
                 hint=f"give at least {_MIN_FITTING_WINDOWS} and {_MIN_CALIBRATION_WINDOWS}: more clean data",
             )
         filled = interpolate_clean(samples.values)
-        geometry = fit_geometry(filled[:half], quasi_static_levels(filled, half, window), window)
+        levels = quasi_static_levels(filled, half, window) if quasi_static else None
+        geometry = fit_geometry(filled[:half], levels, window)
         statistics = [window_statistics(block, geometry) for block in fitting]
         stacked = {name: np.array([s[name] for s in statistics]) for name in STATISTICAL_CHECKS}
         weights, noise = arrow_of_time(stacked[CheckName.CURRENTS], half / window)

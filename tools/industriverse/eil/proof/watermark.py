@@ -4,8 +4,8 @@ With u[t] the whitened one-step residual of a window and r[t] the response that 
 statistic is their correlation s = sum_t u[t] . r[t]. It is linear in the signs of the excitation,
 s = sum_i e[i] c[i], which gives two one-sided tests:
 
-- *replay*: u does not depend on e. Given u, s is a sum of independent signs times known numbers, so by Hoeffding
-  (1963), P(s >= x) <= exp(-x^2 / (2 sum (e[i] c[i])^2)), whatever u is and however it was made.
+- *replay*: u does not depend on e. Given u, s is a sum of independent signs times known numbers, so
+  P(s >= x) has a Gaussian bound in x^2 / sum (e[i] c[i])^2, whatever u is and however it was made.
 - *live*: u = g r + w with a gain g of at least ``gain_floor`` and w independent of e. The same bound on
   s - g |r|^2 says how improbable so weak an answer is; small means that the process did not answer.
 
@@ -19,6 +19,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from industriverse.eil.proof.response import ORDER, TAPS, Response, correlate, f
 from industriverse.eil.proof.windows import fill_missing, is_contiguous
 from industriverse.signals import Frame
 
-__all__ = ["FreshnessResult", "Watermark", "WatermarkModel", "hoeffding_p_value"]
+__all__ = ["FreshnessResult", "Watermark", "WatermarkModel", "sign_sum_p_value"]
 
 Array = NDArray[np.float64]
 
@@ -52,19 +53,25 @@ _FLOOR_ERRORS = 3.0
 _MIN_GAIN_FLOOR = 0.5
 # Normal quantile: 99 % of live windows of the length that ``samples_needed`` states have at least that luck.
 _NORMAL_99 = 2.326
+# 1 / (4 P(normal >= sqrt 2)), the best constant for all weights.
+_BENTKUS = 1.0 / (2.0 * math.erfc(1.0))
 # Smaller probabilities would round to zero in a certificate.
 _P_FLOOR = 1e-300
 _QUANTITY = "answer to the keyed challenge, share of the expected response (1 in commissioning, 0 none)"
 
 
-def hoeffding_p_value(excess: float, spread: float) -> float:
+def sign_sum_p_value(excess: float, spread: float) -> float:
     """Bound on P(sum of independent signs times numbers of root sum square ``spread`` >= ``excess``).
 
-    Source: Hoeffding, "Probability inequalities for sums of bounded random variables", JASA 58 (1963).
+    The smaller of exp(-z^2 / 2) and 3.18 P(normal >= z), z = excess / spread. Sources: Hoeffding, "Probability
+    inequalities for sums of bounded random variables", JASA 58 (1963); Bentkus & Dzindzalieta, "A tight Gaussian
+    bound for weighted sums of Rademacher random variables", Bernoulli 21 (2015).
     """
     if excess <= 0.0 or spread <= 0.0:
         return 1.0
-    return max(math.exp(-0.5 * (excess / spread) ** 2), _P_FLOOR)
+    deviate = excess / spread
+    gaussian = _BENTKUS * 0.5 * math.erfc(deviate / math.sqrt(2.0))
+    return max(min(math.exp(-0.5 * deviate * deviate), gaussian), _P_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +97,12 @@ class FreshnessResult:
     @property
     def p_value(self) -> float:
         """Bound on the probability that a live process answers so weakly; small means not live."""
-        return hoeffding_p_value(self.gain_floor * self.expected - self.correlation, self.live_spread)
+        return sign_sum_p_value(self.gain_floor * self.expected - self.correlation, self.live_spread)
 
     @property
     def replay_p_value(self) -> float:
         """Bound on the probability that telemetry ignorant of the challenge answers so well."""
-        return hoeffding_p_value(self.correlation, self.replay_spread)
+        return sign_sum_p_value(self.correlation, self.replay_spread)
 
     def is_fresh(self, threshold: float) -> bool:
         """Whether the window answers, and nothing ignorant of the challenge would have, at this level."""
@@ -201,7 +208,7 @@ class WatermarkModel:
         values, excitation = _aligned(window, self.channels, challenge)
         whole, single = correlate(values, excitation, self.response, self.gain_floor)
         by_channel = tuple(
-            (name, hoeffding_p_value(answer.correlation, answer.replay_spread))
+            (name, sign_sum_p_value(answer.correlation, answer.replay_spread))
             for name, answer in zip(self.channels, single, strict=True)
         )
         return FreshnessResult(
@@ -215,7 +222,8 @@ class WatermarkModel:
 
     def samples_needed(self, threshold: float) -> int:
         """Window length at which 99 % of live windows answer well enough for the replay test at a threshold."""
-        deviate = math.sqrt(2.0 * math.log(1.0 / threshold))
+        hoeffding = math.sqrt(2.0 * math.log(1.0 / threshold))
+        deviate = min(hoeffding, -NormalDist().inv_cdf(threshold / _BENTKUS))
         spread = deviate * math.sqrt(self.replay_noise_per_sample)
         luck = _NORMAL_99 * math.sqrt(self.live_noise_per_sample)
         return ORDER + math.ceil(((spread + luck) / (self.gain * self.signal_per_sample)) ** 2)
