@@ -49,6 +49,7 @@ class Tally:
     cpu_s: float = 0.0
 
     def add(self, unit: Unit, scored: Scored) -> None:
+        """Count one unit."""
         self.promised.append(scored.promised_per_day)
         self.cpu_s += scored.cpu_s
         for run, scores, alarm in zip(unit.runs, scored.scores, scored.alarms, strict=True):
@@ -132,9 +133,8 @@ def machine() -> dict[str, str]:
     found = {"machine": platform.platform(), "python": platform.python_version()}
     cpu = Path("/proc/cpuinfo")
     if cpu.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in cpu.read_text().splitlines() if "model name" in line
-        ]
+        lines = [line for line in cpu.read_text().splitlines() if "model name" in line]
+        names = [line.split(":", 1)[1].strip() for line in lines]
         found["cpu"] = f"{len(names)} x {names[0]}" if names else platform.machine()
     for package in ("industriverse", "numpy", "scipy", "numba", "pandas", "pyod", "scikit-learn"):
         try:

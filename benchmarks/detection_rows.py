@@ -1,9 +1,9 @@
 """The rows of the detection benchmark: ours, the methods people use instead, and the trivial ones."""
 
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def ours(unit: Unit, budget_per_day: float) -> Scored:
 
 
 def fit_mspc(clean: Array) -> Scorer:
-    """PCA at 99 % of the variance of standardised channels; max(T2/UCL, SPE/UCL), UCL the clean 99 % quantile."""
+    """PCA at 99 % of the variance; max(T2/UCL, SPE/UCL) with UCL the clean 99 % quantile."""
     mean, deviation = clean.mean(axis=0), clean.std(axis=0)
     deviation = np.where(deviation > 1e-9, deviation, 1.0)
     standard = (clean - mean) / deviation
@@ -99,9 +99,7 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
     def score(unit: Unit, budget_per_day: float) -> Scored:
         clean = _filled(unit.clean, unit.clean)
         edges = [int(len(clean) * fold) for fold in (*FOLDS, 1.0)]
-        ahead = np.concatenate(
-            [fit(clean[:start])(clean[start:stop]) for start, stop in itertools.pairwise(edges)]
-        )
+        ahead = np.concatenate([fit(clean[:start])(clean[start:stop]) for start, stop in pairwise(edges)])
         tail = fit_tail(ahead)[None, :]
         promise = ticket_threshold(
             fuse_components(ahead[:, None], tail, np.ones(1)),

@@ -1,4 +1,4 @@
-"""The labelled sets of the detection benchmark and their split rules: clean rows to fit, later rows to test."""
+"""The labelled sets of the detection benchmark and their split rules: clean rows first, tests after."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

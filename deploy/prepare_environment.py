@@ -40,7 +40,7 @@ def offers_cpu_builds() -> bool:
 
 def pip_install(*arguments: str) -> None:
     """Run pip in the environment."""
-    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    command = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", *arguments]
     subprocess.run(command, check=True, cwd=ROOT)  # noqa: S603
 
 

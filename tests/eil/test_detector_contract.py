@@ -1,7 +1,7 @@
 """What every detector of the house must do, whatever the stream."""
 
 import dataclasses
-import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_any_cut_into_blocks_gives_the_same_bits(
     whole = Detector.from_reference(fitted.reference).score(frame)
     pieces = Detector.from_reference(fitted.reference)
     edges = [0, *cuts, 200]
-    parts = [pieces.score(frame.rows(a, b)) for a, b in itertools.pairwise(edges)]
+    parts = [pieces.score(frame.rows(a, b)) for a, b in pairwise(edges)]
     for field in dataclasses.fields(whole):
         joined = np.concatenate([getattr(part, field.name) for part in parts])
         assert joined.tobytes() == getattr(whole, field.name).tobytes()
@@ -95,6 +95,24 @@ def test_one_hundred_clean_rows_are_enough_and_ninety_nine_are_not() -> None:
     assert len(Detector().fit(frame.rows(0, 100)).score(frame.rows(100))) == 50
     with pytest.raises(FitError, match="99 clean rows are too few; give at least 100"):
         Detector().fit(frame.rows(0, 99))
+
+
+@pytest.mark.parametrize("channels", [60, 150])
+def test_fewer_clean_rows_than_channels_still_give_a_reference(channels: int) -> None:
+    frame = frame_of(vector_autoregression(200, channels, seed=9))
+    readings = Detector().fit(frame.rows(0, 100)).score(frame.rows(100))
+    assert np.isfinite(readings.score).all()
+    assert readings.alarm.mean() < 0.5
+
+
+def test_values_at_the_edge_of_floating_point_stay_finite(fitted: Detector, clean_stream: Frame) -> None:
+    values = clean_stream.values[3000:3100].copy()
+    values[10, 0], values[11, 1], values[12, 2], values[13, 3] = 1e308, -1e308, 5e-324, 1e200
+    frame = Frame(clean_stream.timestamps_ns[3000:3100], values, clean_stream.channels)
+    readings = Detector.from_reference(fitted.reference).score(frame)
+    for field in dataclasses.fields(readings):
+        assert np.isfinite(getattr(readings, field.name)).all(), field.name
+    assert readings.alarm[10:14].all()
 
 
 def test_rescaled_units_give_the_same_tickets() -> None:
@@ -193,7 +211,7 @@ def test_time_must_go_on(fitted: Detector, clean_stream: Frame) -> None:
 
 def test_other_channels_are_refused_by_name(fitted: Detector) -> None:
     frame = Frame(np.array([1]), np.zeros((1, 2)), (Channel("c0"), Channel("odd")))
-    with pytest.raises(DetectorError, match="odd"):
+    with pytest.raises(DetectorError, match="'odd' is unknown, 'c1' is absent"):
         Detector.from_reference(fitted.reference).score(frame)
 
 

@@ -108,6 +108,11 @@ def test_a_pair_is_found_of_which_each_half_alone_is_beaten() -> None:
     assert targets(made) == ["b", "c"]
 
 
+def test_an_excess_that_clean_operation_shows_too_is_no_reason_to_act() -> None:
+    assert targets(plan({"a": (0.1, 1.0)}, candidate("a"))) == ["a"]
+    assert targets(plan({"a": (0.1, 1.0)}, candidate("a"), ordinary_excess_kt=100.0)) == []
+
+
 def test_a_calm_plant_is_left_alone() -> None:
     made = make_plan(
         INCIDENT, [candidate("a")], lambda _: RolloutOutcome(0.0, 0.0), principal=PRINCIPAL, now_ns=NOW

@@ -35,7 +35,6 @@ def build_response_graph(
     graph.add_edge("sense", "assess")
     graph.add_edge("assess", "forecast")
     graph.add_edge("forecast", "plan")
-    graph.add_edge("act", "verify")
     graph.add_edge("revert", END)
     graph.add_edge("prove", "record")
     graph.add_edge("record", END)

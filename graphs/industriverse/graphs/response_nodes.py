@@ -6,7 +6,6 @@ an hour, actions carry the plan's id, certificates and mints are unique by their
 
 from typing import Any, Literal
 
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -18,15 +17,18 @@ __all__ = ["act", "approve", "assess", "forecast", "plan", "prove", "record", "r
 VERIFY_STEP_HOURS = 1.0
 """How long is waited between two looks at the stream."""
 
-VERIFY_LIMIT_HOURS = 48.0
+VERIFY_LIMIT_HOURS = 72.0
 """A plant that is not back by then is taken to be no better off, and the actions are reverted."""
 
-CALM_LOOKS = 6
-"""Consecutive looks, out of alarm and with clean free energy, that count as recovery."""
+RECOVERED_AFTER_LOOKS = 24
+"""Consecutive calm looks that count as recovery: a whole day, because a wrong action can look right for hours."""
+
+RELAPSE_AFTER_LOOKS = 6
+"""Calm looks after which a new alarm is a relapse, not the tail of the old one."""
 
 FORECAST_HOURS = 6.0
 
-PROOF_ATTEMPTS = 6
+PROOF_ATTEMPTS = 3
 """Windows tried for a certificate; a refusal by chance is expected once in 1/alpha windows."""
 
 
@@ -57,9 +59,14 @@ async def assess(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
 
 async def forecast(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
     """Ask where the stream goes if nothing is done."""
-    predicted = await runtime.context.call_tool(
-        "nvp_forecast", {"stream": state["stream"], "horizon_hours": FORECAST_HOURS}
-    )
+    try:
+        predicted = await runtime.context.call_tool(
+            "nvp_forecast", {"stream": state["stream"], "horizon_hours": FORECAST_HOURS}
+        )
+    except ToolCallError as refused:
+        # A forecast is advice; a response must not wait for one that cannot be made.
+        _tell(runtime, f"forecast: none ({refused.message})")
+        return {"forecast": f"none: {refused.message}"}
     _tell(runtime, f"forecast: {predicted['summary']}")
     return {"forecast": predicted["summary"]}
 
@@ -68,10 +75,13 @@ async def plan(
     state: ResponseState, runtime: Runtime[ResponseContext]
 ) -> Command[Literal["approve", "__end__"]]:
     """Ask for the plan that brings the most free energy back at the least cost."""
+    if not state["plant_id"]:
+        _tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
     if not proposed["actions"]:
         _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
-        return Command(goto=END, update={"plan_id": "", "outcome": "no_action"})
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     _tell(runtime, f"plan: {len(proposed['actions'])} actions")
     return Command(
         goto="approve",
@@ -93,15 +103,21 @@ def approve(state: ResponseState, runtime: Runtime[ResponseContext]) -> Command[
     update: ResponseState = {"approved": approved, "approval_reason": str(answer["reason"])}
     if approved:
         return Command(goto="act", update=update)
-    return Command(goto=END, update={**update, "outcome": "declined"})
+    return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
-async def act(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
-    """Carry the plan out."""
-    done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
+async def act(
+    state: ResponseState, runtime: Runtime[ResponseContext]
+) -> Command[Literal["verify", "revert"]]:
+    """Carry the plan out; what a plan that failed or expired has done so far is taken back."""
+    try:
+        done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
+    except ToolCallError as refused:
+        _tell(runtime, f"act: {refused.message}")
+        return Command(goto="revert", update={"actions": [], "act_refusal": refused.message})
     for action in done["actions"]:
         _tell(runtime, f"act: {action}")
-    return {"actions": done["actions"]}
+    return Command(goto="verify", update={"actions": done["actions"], "act_refusal": ""})
 
 
 async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: float) -> dict[str, Any]:
@@ -115,24 +131,25 @@ async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: 
 async def verify(
     state: ResponseState, runtime: Runtime[ResponseContext]
 ) -> Command[Literal["prove", "revert"]]:
-    """Watch whether free energy comes back."""
-    calm = 0
-    hours = 0.0
+    """Watch whether free energy comes back, and stays for a day."""
+    looks, calm = 0, 0
     regime: dict[str, Any] = {}
-    while hours < VERIFY_LIMIT_HOURS and calm < CALM_LOOKS:
-        hours += VERIFY_STEP_HOURS
-        regime = await _look(state, runtime, hours)
+    while looks * VERIFY_STEP_HOURS < VERIFY_LIMIT_HOURS and calm < RECOVERED_AFTER_LOOKS:
+        looks += 1
+        regime = await _look(state, runtime, looks * VERIFY_STEP_HOURS)
         back = not regime["alarm"] and regime["free_energy_kt"] <= regime["free_energy_limit_kt"]
+        if regime["alarm"] and calm >= RELAPSE_AFTER_LOOKS:
+            break
         calm = calm + 1 if back else 0
-    recovered = calm >= CALM_LOOKS
-    after = hours - (CALM_LOOKS - 1) * VERIFY_STEP_HOURS
-    outcome = f"back in equilibrium after {after:.0f} h" if recovered else f"not back after {hours:.0f} h"
+    recovered = calm >= RECOVERED_AFTER_LOOKS
+    hours = (looks - calm + 1 if recovered else looks) * VERIFY_STEP_HOURS
+    outcome = f"back in equilibrium after {hours:.0f} h" if recovered else f"not back after {hours:.0f} h"
     _tell(runtime, f"verify: {outcome}, free-energy excess {regime['free_energy_kt']:.1f} kT")
     return Command(
         goto="prove" if recovered else "revert",
         update={
             "recovered": recovered,
-            "recovered_after_hours": after if recovered else hours,
+            "recovered_after_hours": hours,
             "free_energy_after": regime["free_energy_kt"],
         },
     )
@@ -140,7 +157,14 @@ async def verify(
 
 async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
     """Take back what did not help."""
-    undone = await runtime.context.call_tool("shield_revert", {"plan_id": state["plan_id"]})
+    try:
+        undone = await runtime.context.call_tool("shield_revert", {"plan_id": state["plan_id"]})
+    except ToolCallError as refused:
+        if not state["act_refusal"]:
+            raise
+        # Nothing of a plan that was refused has been done, so there is nothing to take back.
+        _tell(runtime, f"revert: {refused.message}")
+        return {"reverted": False, "outcome": "not_done"}
     _tell(runtime, f"revert: {undone['text']}")
     return {"reverted": True, "outcome": "reverted"}
 
@@ -148,7 +172,7 @@ async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
 async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
     """Ask for a certificate of a whole window after recovery."""
     refusal = ""
-    hours = state["recovered_after_hours"] + (CALM_LOOKS - 1) * VERIFY_STEP_HOURS
+    hours = state["recovered_after_hours"]
     for _ in range(PROOF_ATTEMPTS):
         hours += (await _look(state, runtime, hours))["proof_window_hours"]
         at = (await _look(state, runtime, hours))["time"]
@@ -159,7 +183,13 @@ async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
             _tell(runtime, f"prove: {refusal}")
             continue
         _tell(runtime, f"prove: certificate {proof['certificate_id'][:12]} issued")
-        return {"certificate_id": proof["certificate_id"], "proof_refusal": ""}
+        return {
+            "certificate_id": proof["certificate_id"],
+            "certificate_file": proof["certificate_file"],
+            "evidence_file": proof["evidence_file"],
+            "public_key_file": proof["public_key_file"],
+            "proof_refusal": "",
+        }
     return {"certificate_id": "", "proof_refusal": refusal}
 
 
@@ -177,8 +207,9 @@ async def record(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
     recorded = await runtime.context.call_tool(
         "atlas_record", {"stream": state["stream"], "incident_id": state["incident_id"]}
     )
-    update: ResponseState = {"state_ids": recorded["state_ids"], "outcome": "recovered", "minted_pft": ""}
+    update: ResponseState = {"state_ids": recorded["state_ids"], "outcome": "unproved", "minted_pft": ""}
     if state["certificate_id"]:
+        update["outcome"] = "recovered"
         update["minted_pft"] = await _minted(state["certificate_id"], runtime)
         _tell(
             runtime, f"record: {update['minted_pft']} PFT minted, {len(recorded['state_ids'])} energy states"

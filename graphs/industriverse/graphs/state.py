@@ -31,15 +31,20 @@ class ResponseState(TypedDict, total=False):
         approved: Whether the plan may be executed.
         approval_reason: What the person said.
         actions: Descriptions of the actions that were carried out.
+        act_refusal: Why the plan was not carried out to its end, empty if it was.
         recovered: Whether the stream left alarm and its free energy came back.
         recovered_after_hours: Hours from the first action to recovery.
         free_energy_after: Free-energy excess after verification, kT.
         reverted: Whether the actions were taken back.
         certificate_id: Proof of equilibrium after recovery.
+        certificate_file: Where the certificate lies.
+        evidence_file: Where the raw window behind it lies.
+        public_key_file: Key that verifies it.
         proof_refusal: Why no certificate was issued, if none was.
         minted_pft: PFT minted for the certificate.
         state_ids: Energy states recorded in the Atlas.
-        outcome: One word for the end.
+        outcome: One word for the end; ``unproved`` is calm again, but no window passed the checks of a proof,
+            ``not_done`` that the plan was refused or expired before anything was done.
     """
 
     incident_id: str
@@ -56,15 +61,19 @@ class ResponseState(TypedDict, total=False):
     approved: bool
     approval_reason: str
     actions: list[str]
+    act_refusal: str
     recovered: bool
     recovered_after_hours: float
     free_energy_after: float
     reverted: bool
     certificate_id: str
+    certificate_file: str
+    evidence_file: str
+    public_key_file: str
     proof_refusal: str
     minted_pft: str
     state_ids: list[str]
-    outcome: Literal["no_action", "declined", "recovered", "reverted"]
+    outcome: Literal["no_action", "declined", "recovered", "unproved", "reverted", "not_done"]
 
 
 @dataclass(frozen=True, slots=True)

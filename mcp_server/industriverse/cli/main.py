@@ -9,7 +9,7 @@ from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
 
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _OneLineErrors(click.Group):
@@ -19,7 +19,7 @@ class _OneLineErrors(click.Group):
         try:
             return super().invoke(ctx)
         except IndustriverseError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join(str(error).split())) from error
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
@@ -103,6 +103,13 @@ def serve(home: Path | None, toolsets: str | None, read_only: bool, host: str, p
 )
 @click.option("--ignore", metavar="A,B,…", help="Columns to leave out, such as labels.")
 @click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(min=1e-6, max=366 * 86_400.0),
+    metavar="SECONDS",
+    help="Seconds between rows of a file without a time column.",
+)
+@click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write scores, one row per input row, as .parquet or .csv.",
@@ -116,6 +123,7 @@ def watch(
     time_column: str | None,
     channels: str | None,
     ignore: str | None,
+    interval_s: float | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -133,6 +141,7 @@ def watch(
         time_column=time_column,
         channels=channels,
         ignore=ignore,
+        interval_s=interval_s,
         out=out,
         as_json=as_json,
     )

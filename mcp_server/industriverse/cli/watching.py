@@ -3,14 +3,17 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
+import numpy as np
 
-from industriverse.eil.scoring import ScoredBlock, ScoringRun, write_scores
+from industriverse.cli.scores import check_scores_path, write_scores_in_input_order
+from industriverse.eil.scoring import ScoredBlock, ScoringRun
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.times import parse_time, time_text
-from industriverse.signals import Ticket
+from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, Ticket
 from industriverse.signals.ingest import IngestResult, read_frame
 
 __all__ = ["budget_per_day", "watch_file"]
@@ -39,6 +42,25 @@ def budget_per_day(text: str) -> float:
 
 def _names(text: str | None) -> list[str]:
     return [] if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _spaced(file: Path, source: IngestResult, interval_s: float | None) -> IngestResult:
+    """Rows without times of their own, taken as ``interval_s`` apart."""
+    if source.time_column is not None:
+        if interval_s is not None:
+            raise InvalidArgumentsError(
+                f"interval: {file} has the time column {source.time_column!r}",
+                hint="leave --interval out, or ignore that column with --ignore",
+            )
+        return source
+    if interval_s is None:
+        note = "a budget per day means little if rows are not 1 s apart: give --interval SECONDS"
+        return replace(source, notes=(*source.notes, note))
+    times = np.round(np.arange(len(source.frame)) * interval_s * NANOSECONDS_PER_SECOND).astype(np.int64)
+    frame = Frame(times, source.frame.values, source.frame.channels)
+    note = f"there is no time column: rows are taken as {interval_s:g} s apart, as asked"
+    kept = tuple(known for known in source.notes if "one second apart" not in known)
+    return replace(source, frame=frame, notes=(*kept, note))
 
 
 def _ticket_record(ticket: Ticket) -> dict[str, object]:
@@ -103,6 +125,7 @@ def watch_file(
     time_column: str | None,
     channels: str | None,
     ignore: str | None,
+    interval_s: float | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -112,19 +135,30 @@ def watch_file(
         IndustriverseError: If an argument, the file or its content cannot be used.
     """
     allowed = budget_per_day(budget)
-    source = read_frame(
-        file, time_column=time_column, channels=_names(channels) or None, ignore=_names(ignore)
-    )
-    _report_source(file, source)
     until_ns = None if clean_until is None else parse_time(clean_until, "clean-until")
+    if out is not None:
+        check_scores_path(out)
+    source = read_frame(
+        file,
+        time_column=time_column,
+        channels=_names(channels) or None,
+        ignore=_names(ignore),
+        backward="sort",
+    )
+    source = _spaced(file, source, interval_s)
     run = ScoringRun(
         source.frame, clean_rows=clean_rows, clean_until_ns=until_ns, budget_per_day=allowed, stream=file.stem
     )
+    # Only now: a file that cannot be scored gives one line, the error.
+    _report_source(file, source)
     click.echo(f"learned from: {run.clean.reason}", err=True)
-    blocks = run.blocks() if out is None else write_scores(out, run.blocks())
-    for block in _with_progress(blocks, len(source.frame)):
+    readings = []
+    for block in _with_progress(run.blocks(), len(source.frame)):
+        readings.append(block.readings)
         for ticket in block.tickets:
             click.echo(json.dumps(_ticket_record(ticket)) if as_json else _ticket_line(ticket))
+    if out is not None:
+        write_scores_in_input_order(out, source, readings)
     _report_summary(run, source, out, as_json=as_json)
 
 

@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Response
 from mcp.server import MCPServer
 from mcp.server.mcpserver import RequestStateSecurity
-from mcp.server.transport_security import TransportSecuritySettings
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from industriverse.mcp_server.resources import add_resources
-from industriverse.mcp_server.rest import add_problem_handlers, operation_router
 from industriverse.mcp_server.tools import add_operations
 from industriverse.operations.context import LOCAL_OPERATOR, Principal
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import registry
 from industriverse.operations.version import platform_version
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 __all__ = ["LOOPBACK_NAMES", "create_mcp_server", "create_web_application"]
 
@@ -56,11 +54,20 @@ def create_mcp_server(platform: Platform, *, toolsets: frozenset[str] | None = N
     return server
 
 
-def create_web_application(platform: Platform, *, toolsets: frozenset[str] | None = None) -> FastAPI:
+def create_web_application(platform: Platform, *, toolsets: frozenset[str] | None = None) -> "FastAPI":
     """MCP at ``/mcp``, REST at ``/v1``, ``/healthz`` and ``/metrics``, for the loopback interface only.
 
     Requests whose Host is not a loopback name are refused, so a web page cannot rebind a name to reach it.
     """
+    # A server on standard input and output answers sooner without the web framework.
+    from fastapi import FastAPI, Response
+    from mcp.server.transport_security import TransportSecuritySettings
+    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from industriverse.mcp_server.origins import OriginGuard
+    from industriverse.mcp_server.rest import add_problem_handlers, operation_router
+
     server = create_mcp_server(platform, toolsets=toolsets)
     hosts = [f"{name}:*" for name in LOOPBACK_NAMES]
     mcp_application = server.streamable_http_app(
@@ -76,7 +83,8 @@ def create_web_application(platform: Platform, *, toolsets: frozenset[str] | Non
             yield
 
     app = FastAPI(title="Industriverse Bridge API", version=platform_version(), lifespan=lifespan)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES))
+    app.add_middleware(OriginGuard, allowed_names=LOOPBACK_NAMES)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES), www_redirect=False)
     add_problem_handlers(app)
     surface = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
     app.include_router(operation_router(platform, surface, principal=_local_operator))

@@ -1,5 +1,7 @@
 """Put the parts of one installation together."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from mcp.server import MCPServer
@@ -21,12 +23,13 @@ RESPONSE_GRAPH = Principal(
 """The response graph calls tools under its own name; what it may do beyond plans needs a person's approval."""
 
 
-def compose(home: Home, *, read_only: bool = False) -> Platform:
+def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = time.time_ns) -> Platform:
     """A platform with every operation declared and its graphs connected.
 
     Args:
         home: The folder of the installation; the caller closes it after the platform.
         read_only: Refuse every operation that changes something.
+        clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
     """
     load()
 
@@ -41,4 +44,4 @@ def compose(home: Home, *, read_only: bool = False) -> Platform:
 
         return ResponseRunner(home.paths.checkpoints, open_server)
 
-    return Platform(home, read_only=read_only, connect_responses=connect_responses)
+    return Platform(home, read_only=read_only, connect_responses=connect_responses, clock=clock)

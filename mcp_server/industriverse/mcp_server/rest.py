@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import (
@@ -58,6 +59,17 @@ def add_problem_handlers(app: FastAPI) -> None:
             "see the request schema in /openapi.json",
         )
 
+    async def refused_by_routing(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        assert isinstance(error, HTTPException)
+        return _problem(
+            error.status_code, "HTTPException", str(error.detail), "routes are listed in /openapi.json"
+        )
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return _problem(500, "InternalError", "the server failed; its log has the details", "report it")
+
+    app.add_exception_handler(HTTPException, refused_by_routing)
+    app.add_exception_handler(Exception, unexpected)
     app.add_exception_handler(IndustriverseError, on_purpose)
     app.add_exception_handler(RequestValidationError, invalid_body)
 

@@ -20,7 +20,7 @@ from mcp.types import (
     TextContent,
     ToolAnnotations,
 )
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -47,28 +47,36 @@ class Approval(BaseModel):
 
 
 def _answer(action: str, content: Any) -> ApprovalAnswer:
-    if action != "accept" or not isinstance(content, dict):
+    if action != "accept":
         return ApprovalAnswer(approved=False, reason=f"the person chose {action}")
-    form = Approval.model_validate(content)
+    try:
+        form = Approval.model_validate(content)
+    except ValidationError:
+        return ApprovalAnswer(approved=False, reason="the form came back without an answer")
     return ApprovalAnswer(approved=form.approve, reason=form.reason)
 
 
 def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitable[ApprovalAnswer]]:
     """How this client is asked: inside the result on the stateless era, by a request before it."""
 
+    def require_elicitation() -> None:
+        capabilities = context.client_capabilities
+        if capabilities is None or capabilities.elicitation is None:
+            raise ApprovalUnavailableError(
+                "a person has to approve this and your client cannot ask one; nothing was done",
+                hint="connect with a client that supports elicitation",
+            )
+
     async def by_result(request: ApprovalRequest) -> ApprovalAnswer:
+        require_elicitation()
         answer = (context.input_responses or {}).get(request.key)
-        if isinstance(answer, ElicitResult):
+        # The state is sealed by this server: an answer to a question that it did not ask does not count.
+        if isinstance(answer, ElicitResult) and context.request_state == request.resume_token:
             return _answer(answer.action, answer.content)
         raise InputNeeded(request)
 
     async def by_request(request: ApprovalRequest) -> ApprovalAnswer:
-        capabilities = context.client_capabilities
-        if capabilities is None or capabilities.elicitation is None:
-            raise ApprovalUnavailableError(
-                "a person has to approve this and your client cannot ask one",
-                hint="connect with a client that supports elicitation",
-            )
+        require_elicitation()
         with anyio.move_on_after(APPROVAL_SECONDS):
             result = await context.elicit(request.message, Approval)
             return _answer(result.action, result.data.model_dump() if result.action == "accept" else None)
@@ -162,3 +170,14 @@ def add_operations(
                 open_world_hint=False,
             ),
         )
+        _refuse_unknown_arguments(server, declared.name)
+
+
+def _refuse_unknown_arguments(server: MCPServer[Any], name: str) -> None:
+    """Make a misspelt argument an error; the SDK (mcp 2.3) drops it and has no public switch for that."""
+    tool = server._tool_manager.get_tool(name)
+    assert tool is not None
+    arguments = tool.fn_metadata.arg_model
+    arguments.model_config["extra"] = "forbid"
+    arguments.model_rebuild(force=True)
+    tool.parameters["additionalProperties"] = False

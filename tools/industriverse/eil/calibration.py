@@ -2,9 +2,10 @@
 
 Scores are made by models that never saw the rows they score: fit on 40, 60 and 80 % of the clean rows, score
 the next 20 %. A ticket is at most one per refractory time, so the rate of tickets is the rate of blocks whose
-maximum exceeds the threshold. Block maxima follow a Gumbel law (Fisher-Tippett; probability-weighted moments
-of Hosking, Wallis & Wood 1985); the threshold is its return level at the wanted rate, taken at the upper end
-of a bootstrap interval. When T clean days show no ticket, the rule of three bounds the rate by 3/T per day.
+maximum exceeds the threshold, times the tickets that such a block raises. Block maxima follow a Gumbel law
+(Fisher-Tippett; probability-weighted moments of Hosking, Wallis & Wood 1985); the threshold is its return
+level at the wanted rate, on the safe side of a bootstrap distribution. When T clean days show no ticket,
+the rule of three bounds the rate by 3/T per day.
 """
 
 from dataclasses import dataclass, replace
@@ -23,12 +24,13 @@ __all__ = ["REFRACTORY_S", "Calibration", "calibrate", "forward_chain", "ticket_
 Array = NDArray[np.float64]
 
 FOLDS = (0.4, 0.6, 0.8)
-CALM_QUANTILE = 0.7
+CALM_QUANTILE = 0.8
+STIRRED_QUANTILE = 0.999
 REFRACTORY_S = 3600.0
 SECONDS_PER_DAY = 86_400.0
 MINIMUM_BLOCKS = 12
 BOOTSTRAPS = 200
-BOOTSTRAP_QUANTILE = 0.8
+BOOTSTRAP_QUANTILE = 0.6  # on the safe side of the median; further up, events are lost faster than tickets
 BOOTSTRAP_SEED = 20_240_917
 
 
@@ -38,7 +40,8 @@ class Calibration:
 
     Attributes:
         budget_per_day: False tickets per day that the user allows.
-        promised_per_day: Rate that the threshold promises: the budget, or the lowest certifiable rate.
+        promised_per_day: Rate that the threshold promises: the budget, or the lowest certifiable rate, but
+            never more than the refractory time lets through (24).
         lowest_certifiable_per_day: 3 / T with T the clean days scored by models that did not see them.
         scored_days: That T, days.
         threshold: Score in nats from which a sample is in alarm.
@@ -64,36 +67,41 @@ class Calibration:
         if self.certified:
             return (
                 f"promises at most {self.promised_per_day:.3g} false tickets a day "
-                f"({self.scored_days:.3g} clean days scored ahead of the fit)"
+                f"({self.scored_days:.3g} days scored ahead of the fit)"
             )
+        needed = 3.0 / self.budget_per_day / (1.0 - FOLDS[0])
         return (
-            f"not certifiable yet: {self.scored_days:.3g} clean days certify no less than "
+            f"not certifiable yet: {self.scored_days:.3g} days scored ahead of the fit certify no less than "
             f"{self.lowest_certifiable_per_day:.3g} false tickets a day, the budget is "
-            f"{self.budget_per_day:.3g}; about {3.0 / self.budget_per_day:.3g} days would do"
+            f"{self.budget_per_day:.3g}; about {needed:.3g} clean days would do"
         )
 
 
-def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array, float, float]:
-    """Components (n, c) and readings (n, 12) of clean rows by models fitted before them, and the calm limits.
+def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array, dict[str, float]]:
+    """Components (n, c), readings (n, 12) of clean rows by models fitted before them, and the drain limits.
 
     The first pass runs without draining the long filters and sets the limits of the second.
     """
     n = len(values)
     edges = [int(n * fold) for fold in (*FOLDS, 1.0)]
     cores = [_fold_core(values, start, scales) for start in edges[:-1]]
-    calm_innovation, calm_smooth = -1.0, -1.0
+    limits: dict[str, float] = {}
     components, readings = np.empty((0, 0)), np.empty((0, 0))
     for _ in range(2):
         parts = []
         for core, start, stop in zip(cores, edges[:-1], edges[1:], strict=True):
-            model = core.model.with_scalars(CALM_INNOVATION=calm_innovation, CALM_SMOOTH=calm_smooth)
+            model = core.model.with_scalars(**limits)
             parts.append(model.run(values[start:stop], core.state.copy()))
         components = np.vstack([part[0] for part in parts])
         readings = np.vstack([part[1] for part in parts])
-        calm_innovation = float(np.quantile(components[:, 0], CALM_QUANTILE))
-        smoothed = layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT
-        calm_smooth = float(np.quantile(components[:, smoothed], CALM_QUANTILE))
-    return components, readings, calm_innovation, calm_smooth
+        fast, smoothed = components[:, 0], components[:, layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT]
+        limits = {
+            "CALM_INNOVATION": float(np.quantile(fast, CALM_QUANTILE)),
+            "CALM_SMOOTH": float(np.quantile(smoothed, CALM_QUANTILE)),
+            "STIRRED_INNOVATION": float(np.quantile(fast, STIRRED_QUANTILE)),
+            "STIRRED_SMOOTH": float(np.quantile(smoothed, STIRRED_QUANTILE)),
+        }
+    return components, readings, limits
 
 
 def _fold_core(values: Array, start: int, scales: tuple[int, ...]) -> FittedCore:
@@ -122,17 +130,14 @@ def calibrate(
     """
     from industriverse.eil.kernel import fuse_components
 
-    components, readings, calm_innovation, calm_smooth = forward_chain(values, scales)
+    components, readings, limits = forward_chain(values, scales)
     weights = fusion_weights(components, len(scales))
     tails = fit_tails(components)
     scores: Array = fuse_components(components, tails, weights)
     calibration = ticket_threshold(scores, interval_s=interval_s, budget_per_day=budget_per_day)
     entropy = float(np.median(readings[:, layout.READING_COLUMNS.index("entropy")]))
     model = replace(core.model, tails=np.vstack([tails, fit_tail(scores)]), weights=weights).with_scalars(
-        CALM_INNOVATION=calm_innovation,
-        CALM_SMOOTH=calm_smooth,
-        ENTROPY_OFFSET=entropy,
-        THRESHOLD=calibration.threshold,
+        ENTROPY_OFFSET=entropy, THRESHOLD=calibration.threshold, **limits
     )
     return model, calibration
 
@@ -154,13 +159,15 @@ def ticket_threshold(scores: Array, *, interval_s: float, budget_per_day: float)
     wanted_rows = max(REFRACTORY_S / interval_s, 5.0 * _correlation_time(scores))
     block_rows = int(np.clip(np.ceil(wanted_rows), 1, max(1, n // MINIMUM_BLOCKS)))
     maxima = _block_maxima(scores, block_rows)
-    probability = min(target * block_rows * interval_s / SECONDS_PER_DAY, 0.5)
+    probability = target * block_rows * interval_s / SECONDS_PER_DAY
+    probability /= _tickets_per_block(scores, maxima, max(1, round(REFRACTORY_S / interval_s)), probability)
+    probability = min(probability, 0.5)
     generator = np.random.default_rng(BOOTSTRAP_SEED)
     levels = [_return_level(generator.choice(maxima, len(maxima)), probability) for _ in range(BOOTSTRAPS)]
     threshold = float(np.quantile(levels, BOOTSTRAP_QUANTILE))
     return Calibration(
         budget_per_day=float(budget_per_day),
-        promised_per_day=max(float(budget_per_day), lowest),
+        promised_per_day=min(max(float(budget_per_day), lowest), SECONDS_PER_DAY / REFRACTORY_S),
         lowest_certifiable_per_day=lowest,
         scored_days=scored_days,
         threshold=min(threshold, 0.9 * layout.SCORE_CAP),
@@ -184,6 +191,20 @@ def _correlation_time(scores: Array) -> float:
 def _block_maxima(scores: Array, block_rows: int) -> Array:
     count = len(scores) // block_rows
     return np.asarray(scores[: count * block_rows].reshape(count, block_rows).max(axis=1))
+
+
+def _tickets_per_block(scores: Array, maxima: Array, refractory_rows: int, probability: float) -> float:
+    """Mean number of tickets that a block above the threshold raises: an excursion of hours raises several.
+
+    Counted on the clean scores at the level that ``probability`` of the blocks exceed, but at least five.
+    """
+    share = min(max(probability, 5.0 / len(maxima)), 0.5)
+    level = float(np.quantile(maxima, 1.0 - share))
+    tickets, last = 0, -refractory_rows
+    for row in np.flatnonzero(scores >= level):
+        if row - last >= refractory_rows:
+            tickets, last = tickets + 1, int(row)
+    return max(1.0, tickets / max(1, int((maxima >= level).sum())))
 
 
 def _return_level(maxima: Array, probability: float) -> float:

@@ -165,13 +165,13 @@ class Detector:
                 f"a row of {values.shape[1]} values for {len(reference.channels)} channels",
                 hint=f"give one value for each of {', '.join(reference.names)}",
             )
-        if np.isinf(values).any():
+        if not np.isfinite(values).all() and np.isinf(values).any():
             channel = reference.names[int(np.flatnonzero(np.isinf(values[0]))[0])]
             raise DetectorError(f"channel {channel!r} is infinite", hint="mark missing values with NaN")
         self._check_time(timestamp_ns)
         components, readings = reference.model.run(values, state)
         self._components, self._sample, self._timestamp_ns = components[0], values[0], timestamp_ns
-        return _as_readings(np.array([timestamp_ns], dtype=np.int64), readings)[0]
+        return _as_reading(timestamp_ns, readings[0].tolist())
 
     def evidence(self) -> tuple[ChannelEvidence, ...]:
         """Evidence of each channel for the latest sample, largest share first; shares add up to its score.
@@ -230,6 +230,28 @@ class Detector:
                 hint=f"give exactly the {len(names)} channels of the reference",
             )
         return np.ascontiguousarray(frame.values[:, [frame.names.index(name) for name in names]])
+
+
+def _as_reading(timestamp_ns: int, row: list[float]) -> ThermoReading:
+    score, p_value, alarm, energy, innovation, temperature, entropy, free, work, heat, structure, produced = (
+        row
+    )
+    return ThermoReading(
+        timestamp_ns=timestamp_ns,
+        score=score,
+        p_value=p_value,
+        alarm=alarm > 0.5,
+        energy=energy,
+        innovation_energy=innovation,
+        temperature=temperature,
+        entropy=entropy,
+        free_energy=free,
+        work=work,
+        heat=heat,
+        structure=structure,
+        entropy_production=produced,
+        regime=0,
+    )
 
 
 def _as_readings(timestamps_ns: NDArray[np.int64], readings: NDArray[np.float64]) -> ThermoReadings:

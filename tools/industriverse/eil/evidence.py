@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from industriverse.eil import layout
 from industriverse.eil.model import KernelModel
 from industriverse.eil.state import KernelState
+from industriverse.physics.errors import CovarianceError
 from industriverse.signals import Channel, ChannelEvidence
 
 __all__ = ["channel_evidence", "negative_log_p"]
@@ -137,6 +138,8 @@ def _filters(model: KernelModel, state: KernelState) -> tuple[Array, Array, Arra
 
 def _structure(model: KernelModel, state: KernelState) -> Array:
     """Structure by channel: each mode's part of -1/2 log det R, spread by its squared loadings."""
+    from industriverse.physics.free_energy import gaussian_free_energy_excess
+
     leading = state.window.shape[1]
     mean, moment = state.window[0], np.tril(state.window[1:])
     covariance = moment + np.tril(moment, -1).T - np.outer(mean, mean)
@@ -144,8 +147,8 @@ def _structure(model: KernelModel, state: KernelState) -> Array:
     correlation = 0.999 * covariance / np.outer(deviation, deviation)
     np.fill_diagonal(correlation, 1.0)
     try:
-        by_mode = -np.log(np.diag(np.linalg.cholesky(correlation)))
-    except np.linalg.LinAlgError:
+        by_mode = gaussian_free_energy_excess(np.zeros(leading), correlation).structure_by_channel
+    except CovarianceError:
         # Modes that move as one leave no positive determinant in floating point: spread evenly.
         by_mode = np.full(leading, 1.0 / leading)
     loadings = model.innovation_modes[:, :leading] ** 2 * model.mode_variance[0, :leading]

@@ -22,13 +22,9 @@ Array = NDArray[np.float64]
 MINIMUM_CLEAN_ROWS = 100
 FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
 MODE_LIMIT = 50  # size of that subspace
-PENALTIES = (
-    0.003,
-    0.01,
-    0.03,
-    0.1,
-    0.3,
-)  # ridge, a share of the rows: no lag is trusted below 5 % of its spread
+# Ridge as a share of the rows, like noise on the lags of 5 % of their spread and more: without it the VAR of
+# collinear channels amplifies the rounding of their sensors.
+PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 LEVEL_TIMES = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
 LEVEL_GAIN = 0.8  # a moving level must cut the ahead error by a fifth, or the level stays put
 MSPC_VARIANCE = 0.99
@@ -99,6 +95,7 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
     scalars[layout.INNOVATION_RESIDUAL], scalars[layout.EQUILIBRIUM_RESIDUAL] = kinetic_rest, rest
     scalars[layout.T2_LIMIT], scalars[layout.SPE_LIMIT] = mspc.t2_limit, mspc.spe_limit
     scalars[layout.CALM_INNOVATION] = scalars[layout.CALM_SMOOTH] = -1.0
+    scalars[layout.STIRRED_INNOVATION] = scalars[layout.STIRRED_SMOOTH] = np.inf
     scalars[layout.THRESHOLD] = np.inf
     scalars[layout.WINDOW_RATE] = 1.0 / max(scales)
     components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)

@@ -6,64 +6,41 @@ fusion of capped ``-log p`` values. Everything that survives a sample lives in t
 :class:`~industriverse.eil.state.KernelState`, so a block and its rows one by one run the same instructions
 and give the same bits. Cost per sample is O(d (p r + m)) for d channels, r lag features and m modes.
 
-numba is imported here and nowhere else in the package; import this module only where samples are scored.
+numba is imported here and nowhere else in the package; import this module only where samples are scored. All
+compiled functions share this one file because the compiler's cache on disk is renewed file by file.
 """
+
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from industriverse.eil.layout import (
-    CALM_COUNT,
-    CALM_INNOVATION,
-    CALM_SAMPLES,
-    CALM_SMOOTH,
-    CENTER,
-    CLIP,
-    CONSTANT,
-    CONSTANT_STEP,
-    DRAIN,
-    ENTROPY_OFFSET,
-    EQUILIBRIUM_RESIDUAL,
-    EXPECTED,
-    FIRST_FILTER,
-    INNOVATION,
-    INNOVATION_RESIDUAL,
-    INNOVATION_SD,
-    KIND,
-    KNOTS,
-    LEVEL,
-    LEVEL_RATE,
-    MINIMUM_VARIANCE,
-    MSPC_CENTER,
-    OBSERVED,
-    POSITION,
-    PRINCIPAL,
-    REPORT_SCALE,
-    SCALE,
-    SCALE_COMPONENTS,
-    SCORE_CAP,
-    SLEW,
-    SMOOTH_COMPONENT,
-    SPE_LIMIT,
-    STATIC_COMPONENTS,
-    T2_LIMIT,
-    THRESHOLD,
-    UNOBSERVED,
-    WINDOW_RATE,
-)
+from industriverse.eil import layout
 
 __all__ = ["fuse_components", "level_residuals", "run_kernel"]
 
 # NaN marks a missing value, so the flags that let the compiler assume there is none are left out.
 _FAST = {"reassoc", "contract", "arcp", "nsz"}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+def _compiled(function: _Function) -> _Function:
+    """Compile on first call, kept on disk where some folder can be written."""
+    compiler: Any = njit
+    try:
+        compiled: _Function = compiler(cache=True, nogil=True, fastmath=_FAST)(function)
+    except RuntimeError:  # numba found no writable folder for its cache: compile once a process instead
+        compiled = compiler(nogil=True, fastmath=_FAST)(function)
+    return compiled
+
+
+@_compiled
 def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     """-log of the clean probability of a component at least ``value``: empirical knots, then a GPD tail."""
     exceedance, sigma, xi = tail[0], tail[1], tail[2]
-    last = KNOTS - 1
+    last = layout.KNOTS - 1
     if value > tail[3 + last]:
         scaled = (value - tail[3 + last]) / sigma
         return float(-np.log(exceedance) + (np.log1p(xi * scaled) / xi if xi > 1e-3 else scaled))
@@ -82,17 +59,17 @@ def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     return float(-np.log(1.0 - step * (low + part)))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _fuse(components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Weighted mean of the capped -log p of the components."""
     score = 0.0
     for c in range(weights.shape[0]):
         if weights[c] > 0.0:
-            score += weights[c] * min(_negative_log_p(components[c], tails[c]), SCORE_CAP)
+            score += weights[c] * min(_negative_log_p(components[c], tails[c]), layout.SCORE_CAP)
     return score
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def fuse_components(
     components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -103,7 +80,7 @@ def fuse_components(
     return scores
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def level_residuals(
     scaled: NDArray[np.float64], rates: NDArray[np.float64], slew: float, level: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -122,7 +99,7 @@ def level_residuals(
     return residuals
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Out = modes^T vector, summed channel by channel so that the inner loop is contiguous."""
     for c in range(modes.shape[1]):
@@ -134,7 +111,7 @@ def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArr
                 out[c] += value * modes[i, c]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _forecast(
     coefficients: NDArray[np.float64], lags: NDArray[np.float64], forecast: NDArray[np.float64]
 ) -> None:
@@ -151,7 +128,7 @@ def _forecast(
                     forecast[j] += value * coefficients[row, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _observe(
     sample: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -163,32 +140,32 @@ def _observe(
 
     A missing value is replaced by its forecast: its innovation is zero and its level is kept.
     """
-    clip, slew = scalars[CLIP], scalars[SLEW]
+    clip, slew = scalars[layout.CLIP], scalars[layout.SLEW]
     for j in range(sample.shape[0]):
-        level = state[LEVEL, j]
+        level = state[layout.LEVEL, j]
         expected = min(max(level + forecast[j], -clip), clip)
-        state[EXPECTED, j] = channel[CENTER, j] + channel[SCALE, j] * expected
+        state[layout.EXPECTED, j] = channel[layout.CENTER, j] + channel[layout.SCALE, j] * expected
         value = sample[j]
-        if value != value or channel[KIND, j] == UNOBSERVED:
-            state[OBSERVED, j] = 0.0
-            state[INNOVATION, j] = 0.0
-            state[POSITION, j] = expected - level
+        if value != value or channel[layout.KIND, j] == layout.UNOBSERVED:
+            state[layout.OBSERVED, j] = 0.0
+            state[layout.INNOVATION, j] = 0.0
+            state[layout.POSITION, j] = expected - level
             continue
-        state[OBSERVED, j] = 1.0
-        departure = value - channel[CENTER, j]
-        if channel[KIND, j] == CONSTANT:
+        state[layout.OBSERVED, j] = 1.0
+        departure = value - channel[layout.CENTER, j]
+        if channel[layout.KIND, j] == layout.CONSTANT:
             # A channel without clean variation has no scale: any change counts as the same step.
-            moved = abs(departure) > 1e-9 * abs(channel[CENTER, j])
-            scaled = (CONSTANT_STEP if departure > 0.0 else -CONSTANT_STEP) if moved else 0.0
+            moved = abs(departure) > 1e-9 * abs(channel[layout.CENTER, j])
+            scaled = (layout.CONSTANT_STEP if departure > 0.0 else -layout.CONSTANT_STEP) if moved else 0.0
         else:
-            scaled = min(max(departure / channel[SCALE, j], -clip), clip)
+            scaled = min(max(departure / channel[layout.SCALE, j], -clip), clip)
         residual = scaled - level
-        state[POSITION, j] = residual
-        state[INNOVATION, j] = (residual - forecast[j]) / channel[INNOVATION_SD, j]
-        state[LEVEL, j] = level + min(max(residual, -slew), slew) * channel[LEVEL_RATE, j]
+        state[layout.POSITION, j] = residual
+        state[layout.INNOVATION, j] = (residual - forecast[j]) / channel[layout.INNOVATION_SD, j]
+        state[layout.LEVEL, j] = level + min(max(residual, -slew), slew) * channel[layout.LEVEL_RATE, j]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _remember(
     position: NDArray[np.float64],
     lag_basis: NDArray[np.float64],
@@ -208,7 +185,7 @@ def _remember(
             lags[0, i] = features[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _mspc(
     state: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -221,8 +198,8 @@ def _mspc(
     """max(T2/UCL, SPE/UCL) of the scaled sample before level and forecast are taken off."""
     total = 0.0
     for j in range(deviation.shape[0]):
-        deviation[j] = state[POSITION, j] + state[LEVEL, j] - channel[MSPC_CENTER, j]
-        if state[OBSERVED, j] == 0.0 and channel[KIND, j] == UNOBSERVED:
+        deviation[j] = state[layout.POSITION, j] + state[layout.LEVEL, j] - channel[layout.MSPC_CENTER, j]
+        if state[layout.OBSERVED, j] == 0.0 and channel[layout.KIND, j] == layout.UNOBSERVED:
             deviation[j] = 0.0
         total += deviation[j] * deviation[j]
     _project(deviation, modes, projected)
@@ -231,10 +208,10 @@ def _mspc(
         square = projected[c] * projected[c]
         explained += square
         t2 += square / variances[c]
-    return float(max(t2 / scalars[T2_LIMIT], max(total - explained, 0.0) / scalars[SPE_LIMIT]))
+    return float(max(t2 / scalars[layout.T2_LIMIT], max(total - explained, 0.0) / scalars[layout.SPE_LIMIT]))
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _filter(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -252,40 +229,40 @@ def _filter(
         work, heat, largest, temperature, active = 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(d):
             x, square = 0.0, 1.0
-            if state[OBSERVED, j] == 1.0:
-                x = state[INNOVATION, j]
+            if state[layout.OBSERVED, j] == 1.0:
+                x = state[layout.INNOVATION, j]
                 square = x * x
-                if channel[KIND, j] == CONSTANT and square == 0.0:
+                if channel[layout.KIND, j] == layout.CONSTANT and square == 0.0:
                     square = 1.0
-            mean = state[FIRST_FILTER + a, j]
+            mean = state[layout.FIRST_FILTER + a, j]
             mean += rate * (x - mean)
-            power = state[FIRST_FILTER + scales + a, j]
+            power = state[layout.FIRST_FILTER + scales + a, j]
             power += rate * (square - power)
-            state[FIRST_FILTER + a, j] = mean
-            state[FIRST_FILTER + scales + a, j] = power
-            variance = max(power - mean * mean, MINIMUM_VARIANCE)
+            state[layout.FIRST_FILTER + a, j] = mean
+            state[layout.FIRST_FILTER + scales + a, j] = power
+            variance = max(power - mean * mean, layout.MINIMUM_VARIANCE)
             work += mean * mean
             largest = max(largest, mean * mean)
             heat += 0.5 * (variance - 1.0 - np.log(variance))
-            if channel[KIND, j] != UNOBSERVED:
+            if channel[layout.KIND, j] != layout.UNOBSERVED:
                 temperature += power
                 active += 1.0
         smoothed = 0.0
         for c in range(smooth.shape[1]):
             smooth[a, c] += rate * (position[c] - smooth[a, c])
             smoothed += smooth[a, c] * smooth[a, c]
-        first = STATIC_COMPONENTS + SCALE_COMPONENTS * a
+        first = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * a
         components[first] = np.log1p(work / rate)
         components[first + 1] = np.log1p(largest / rate)
         components[first + 2] = np.log1p(heat)
-        components[first + SMOOTH_COMPONENT] = np.log1p(smoothed / rate)
+        components[first + layout.SMOOTH_COMPONENT] = np.log1p(smoothed / rate)
         if a == report:
             reading[5] = temperature / max(active, 1.0)
             reading[8] = 0.5 * work
             reading[9] = heat
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _cholesky_log_determinant(matrix: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
     """Log det of a positive definite matrix; ``lower`` receives its Cholesky factor."""
     n = matrix.shape[0]
@@ -304,7 +281,7 @@ def _cholesky_log_determinant(matrix: NDArray[np.float64], lower: NDArray[np.flo
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _structure(
     window: NDArray[np.float64],
     modes: NDArray[np.float64],
@@ -322,7 +299,7 @@ def _structure(
         for j in range(i + 1):
             window[1 + i, j] += rate * (modes[i] * modes[j] - window[1 + i, j])
     for i in range(k):
-        correlation[i, i] = max(window[1 + i, i] - window[0, i] * window[0, i], MINIMUM_VARIANCE)
+        correlation[i, i] = max(window[1 + i, i] - window[0, i] * window[0, i], layout.MINIMUM_VARIANCE)
     for i in range(k):
         for j in range(i):
             covariance = window[1 + i, j] - window[0, i] * window[0, j]
@@ -333,7 +310,7 @@ def _structure(
     return max(-0.5 * _cholesky_log_determinant(correlation, lower), 0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _flow(
     flow: NDArray[np.float64],
     position: NDArray[np.float64],
@@ -360,17 +337,17 @@ def _flow(
     for i in range(k):
         for j in range(k):
             matrix[i, j] = flow[2 + k + i, k + j] - flow[1, i] * flow[1, j]
-        matrix[i, i] += MINIMUM_VARIANCE
+        matrix[i, i] += layout.MINIMUM_VARIANCE
     reading[6] = 0.5 * _cholesky_log_determinant(matrix[:k, :k], lower)
     for i in range(2 * k):
         for j in range(2 * k):
             matrix[i, j] = flow[2 + (i + k) % (2 * k), (j + k) % (2 * k)]
-        matrix[i, i] += MINIMUM_VARIANCE
+        matrix[i, i] += layout.MINIMUM_VARIANCE
     _cholesky_log_determinant(matrix, lower)
     trace = 0.0
     for c in range(2 * k):
         for i in range(2 * k):
-            column[i] = flow[2 + i, c] + (MINIMUM_VARIANCE if i == c else 0.0)
+            column[i] = flow[2 + i, c] + (layout.MINIMUM_VARIANCE if i == c else 0.0)
         for i in range(2 * k):
             for q in range(i):
                 column[i] -= lower[i, q] * column[q]
@@ -385,7 +362,7 @@ def _flow(
         flow[0, i] = position[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def _drain(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -394,21 +371,29 @@ def _drain(
     counters: NDArray[np.float64],
     scales: int,
 ) -> None:
-    """Empty the long filters once the short ones have been calm, so that an alarm ends with its cause."""
-    calm = components[0] <= scalars[CALM_INNOVATION]
-    calm = calm and components[STATIC_COMPONENTS + SMOOTH_COMPONENT] <= scalars[CALM_SMOOTH]
-    counters[CALM_COUNT] = counters[CALM_COUNT] + 1.0 if calm else 0.0
-    if counters[CALM_COUNT] < CALM_SAMPLES:
+    """Empty the long filters when the short ones, once stirred, are calm: an alarm ends with its cause.
+
+    A departure so small that only the long filters see it never stirs the short ones and is not drained.
+    """
+    fast, smoothed = components[0], components[layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT]
+    if fast > scalars[layout.STIRRED_INNOVATION] or smoothed > scalars[layout.STIRRED_SMOOTH]:
+        counters[layout.STIRRED] = 1.0
+    calm = fast <= scalars[layout.CALM_INNOVATION] and smoothed <= scalars[layout.CALM_SMOOTH]
+    counters[layout.CALM_COUNT] = counters[layout.CALM_COUNT] + 1.0 if calm else 0.0
+    if counters[layout.STIRRED] == 0.0 or counters[layout.CALM_COUNT] < layout.CALM_SAMPLES:
         return
+    if counters[layout.CALM_COUNT] >= layout.CALM_SAMPLES + layout.DRAIN_SAMPLES:
+        counters[layout.STIRRED] = 0.0
     for a in range(1, scales):
         for j in range(state.shape[1]):
-            state[FIRST_FILTER + a, j] *= 1.0 - DRAIN
-            state[FIRST_FILTER + scales + a, j] += DRAIN * (1.0 - state[FIRST_FILTER + scales + a, j])
+            state[layout.FIRST_FILTER + a, j] *= 1.0 - layout.DRAIN
+            power = state[layout.FIRST_FILTER + scales + a, j]
+            state[layout.FIRST_FILTER + scales + a, j] = power + layout.DRAIN * (1.0 - power)
         for c in range(smooth.shape[1]):
-            smooth[a, c] *= 1.0 - DRAIN
+            smooth[a, c] *= 1.0 - layout.DRAIN
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@_compiled
 def run_kernel(
     values: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -442,7 +427,7 @@ def run_kernel(
         equilibrium_modes: Columns that whiten the position, principal first, shape (d, m).
         mspc_modes: Orthonormal principal columns of the MSPC expert, shape (d, k).
         mode_variance: Variances of innovation, equilibrium and MSPC modes in rows 0, 1, 2.
-        tails: Fitted tails of the components and, last, of the score, shape (c + 1, 3 + KNOTS).
+        tails: Fitted tails of the components and, last, of the score, shape (c + 1, 3 + layout.KNOTS).
         weights: Fusion weights, shape (c,), summing to 1.
         rates: Filter rates 1/scale, fastest first, shape (s,).
         scalars: Constants named in ``layout``.
@@ -453,8 +438,7 @@ def run_kernel(
         flow: Running moments of the leading equilibrium modes and their past, shape (2 k + 2, 2 k).
         counters: Counters named in ``layout``.
         components: Receives the raw components, shape (n, c).
-        readings: Receives score, p-value, alarm, energy, innovation energy, temperature, entropy, free
-            energy, work, heat, structure and entropy production, shape (n, 12).
+        readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12).
     """
     d, leading, pairs = values.shape[1], window.shape[1], flow.shape[1]
     forecast, deviation = np.empty(d), np.empty(d)
@@ -462,23 +446,23 @@ def run_kernel(
     projected, features = np.empty(mspc_modes.shape[1]), np.empty(lags.shape[1])
     correlation, lower = np.empty((leading, leading)), np.zeros((leading, leading))
     pair_matrix, pair_lower, column = np.empty((pairs, pairs)), np.zeros((pairs, pairs)), np.empty(pairs)
-    principal, report, count = int(scalars[PRINCIPAL]), int(scalars[REPORT_SCALE]), weights.shape[0]
+    principal, report = int(scalars[layout.PRINCIPAL]), int(scalars[layout.REPORT_SCALE])
     for t in range(values.shape[0]):
         component, reading = components[t], readings[t]
         _forecast(coefficients, lags, forecast)
         _observe(values[t], channel, scalars, forecast, state)
-        _remember(state[POSITION], lag_basis, lags, features)
-        _project(state[INNOVATION], innovation_modes, kinetic)
+        _remember(state[layout.POSITION], lag_basis, lags, features)
+        _project(state[layout.INNOVATION], innovation_modes, kinetic)
         explained, kinetic_energy = 0.0, 0.0
         for c in range(kinetic.shape[0]):
             kinetic_energy += kinetic[c] * kinetic[c]
             explained += kinetic[c] * kinetic[c] * mode_variance[0, c]
-        if scalars[INNOVATION_RESIDUAL] > 0.0:
+        if scalars[layout.INNOVATION_RESIDUAL] > 0.0:
             total = 0.0
             for j in range(d):
-                total += state[INNOVATION, j] * state[INNOVATION, j]
-            kinetic_energy += max(total - explained, 0.0) * scalars[INNOVATION_RESIDUAL]
-        _project(state[POSITION], equilibrium_modes, position)
+                total += state[layout.INNOVATION, j] * state[layout.INNOVATION, j]
+            kinetic_energy += max(total - explained, 0.0) * scalars[layout.INNOVATION_RESIDUAL]
+        _project(state[layout.POSITION], equilibrium_modes, position)
         t2, residual, explained = 0.0, 0.0, 0.0
         for c in range(position.shape[0]):
             square = position[c] * position[c]
@@ -487,11 +471,11 @@ def run_kernel(
                 t2 += square
             else:
                 residual += square
-        if scalars[EQUILIBRIUM_RESIDUAL] > 0.0:
+        if scalars[layout.EQUILIBRIUM_RESIDUAL] > 0.0:
             total = 0.0
             for j in range(d):
-                total += state[POSITION, j] * state[POSITION, j]
-            residual += max(total - explained, 0.0) * scalars[EQUILIBRIUM_RESIDUAL]
+                total += state[layout.POSITION, j] * state[layout.POSITION, j]
+            residual += max(total - explained, 0.0) * scalars[layout.EQUILIBRIUM_RESIDUAL]
         component[0] = np.log1p(kinetic_energy)
         component[1] = np.log1p(t2)
         component[2] = np.log1p(residual)
@@ -499,13 +483,13 @@ def run_kernel(
             _mspc(state, channel, mspc_modes, mode_variance[2], scalars, deviation, projected)
         )
         _filter(state, smooth, channel, position, rates, component, reading, report)
-        reading[10] = _structure(window, kinetic, scalars[WINDOW_RATE], correlation, lower)
-        _flow(flow, position, scalars[WINDOW_RATE], pair_matrix, pair_lower, column, reading)
-        reading[6] -= scalars[ENTROPY_OFFSET]
+        reading[10] = _structure(window, kinetic, scalars[layout.WINDOW_RATE], correlation, lower)
+        _flow(flow, position, scalars[layout.WINDOW_RATE], pair_matrix, pair_lower, column, reading)
+        reading[6] -= scalars[layout.ENTROPY_OFFSET]
         score = _fuse(component, tails, weights)
         reading[0] = score
-        reading[1] = np.exp(-min(_negative_log_p(score, tails[count]), SCORE_CAP))
-        reading[2] = 1.0 if score >= scalars[THRESHOLD] else 0.0
+        reading[1] = np.exp(-min(_negative_log_p(score, tails[weights.shape[0]]), layout.SCORE_CAP))
+        reading[2] = 1.0 if score >= scalars[layout.THRESHOLD] else 0.0
         reading[3] = 0.5 * (t2 + residual)
         reading[4] = 0.5 * kinetic_energy
         reading[7] = reading[8] + reading[9] + reading[10]

@@ -1,6 +1,8 @@
 """Where each quantity of the detection core lies in its arrays, and the constants of the core.
 
 Plain integers and floats, so that the compiled kernel, the fit and the explanation agree by construction.
+The kernel is compiled with these numbers inside and cached by the date of ``kernel.py``: after a change here,
+save that file too.
 """
 
 from typing import Final
@@ -51,11 +53,14 @@ CALM_SMOOTH: Final = 9
 ENTROPY_OFFSET: Final = 10
 THRESHOLD: Final = 11
 WINDOW_RATE: Final = 12
-SCALAR_COUNT: Final = 13
+STIRRED_INNOVATION: Final = 13
+STIRRED_SMOOTH: Final = 14
+SCALAR_COUNT: Final = 15
 
 # Entries of the counters.
 CALM_COUNT: Final = 0
-COUNTER_COUNT: Final = 1
+STIRRED: Final = 1
+COUNTER_COUNT: Final = 2
 
 # Components: innovation energy, T2, Q, MSPC, then four a scale.
 STATIC_COMPONENTS: Final = 4
@@ -71,6 +76,7 @@ CONSTANT_STEP: Final = 5.0  # what any change of a channel without clean variati
 MINIMUM_VARIANCE: Final = 1e-4  # relative to clean; a frozen channel stays finite
 CALM_SAMPLES: Final = 6.0
 DRAIN: Final = 0.25
+DRAIN_SAMPLES: Final = 12.0  # after so many calm samples nothing is left to drain
 STRUCTURE_MODES: Final = 8
 FLOW_MODES: Final = 4
 

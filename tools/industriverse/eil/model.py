@@ -1,6 +1,6 @@
 """The constants of the detection core, and the one place that calls the compiled kernel."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,19 @@ class KernelModel:
 
     def arrays(self) -> tuple[NDArray[np.float64], ...]:
         """The arrays in kernel order."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return (
+            self.channel,
+            self.coefficients,
+            self.lag_basis,
+            self.innovation_modes,
+            self.equilibrium_modes,
+            self.mspc_modes,
+            self.mode_variance,
+            self.tails,
+            self.weights,
+            self.rates,
+            self.scalars,
+        )
 
     def with_scalars(self, **values: float) -> "KernelModel":
         """A copy with some scalar constants set, named as in the layout, e.g. ``THRESHOLD=4.2``."""

@@ -146,7 +146,8 @@ class Reference:
 
 def _read(source: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
     try:
-        with np.load(source, allow_pickle=False) as stored:
+        # numpy leaves the file open when it is not a zip archive, so it gets the bytes instead of the path.
+        with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as stored:
             arrays = {name: np.ascontiguousarray(stored[name]) for name in stored.files}
         metadata = json.loads(arrays.pop(_METADATA).tobytes())
     except FileNotFoundError:

@@ -4,7 +4,7 @@ No terminal and no command line here: the caller draws progress from the blocks 
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -158,7 +158,9 @@ class ScoringRun:
         return self.watcher.summary()
 
 
-def write_scores(path: str | os.PathLike[str], blocks: Iterable[ScoredBlock]) -> Iterator[ScoredBlock]:
+def write_scores(
+    path: str | os.PathLike[str], blocks: Iterable[ScoredBlock]
+) -> Generator[ScoredBlock, None, None]:
     """Pass blocks on while writing their readings; the file appears, whole, when the last one is through.
 
     Args:
@@ -174,7 +176,7 @@ def write_scores(path: str | os.PathLike[str], blocks: Iterable[ScoredBlock]) ->
     return _write(target, target.with_name(f".{target.name}.{os.getpid()}.partial"), blocks)
 
 
-def _write(target: Path, partial: Path, blocks: Iterable[ScoredBlock]) -> Iterator[ScoredBlock]:
+def _write(target: Path, partial: Path, blocks: Iterable[ScoredBlock]) -> Generator[ScoredBlock, None, None]:
     writer: Any = None
     finished = False
     try:

@@ -1,6 +1,6 @@
 """What the detection core remembers between two samples."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +50,8 @@ class KernelState:
 
     def copy(self) -> "KernelState":
         """An independent copy."""
-        return KernelState(
-            *(np.ascontiguousarray(getattr(self, field.name).copy()) for field in fields(self))
-        )
+        return KernelState(*(array.copy() for array in self.arrays()))
 
     def arrays(self) -> tuple[NDArray[np.float64], ...]:
         """The arrays in kernel order."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return self.channel, self.lags, self.smooth, self.window, self.flow, self.counters

@@ -1,7 +1,9 @@
 """Certificates of this installation: issued once per window, kept as objects, signed with its own key."""
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from industriverse.atlas.objects import ObjectStore
 from industriverse.eil.proof.envelope import certificate_digest
+from industriverse.eil.proof.errors import ProofError
 from industriverse.eil.proof.issue import prove
 from industriverse.eil.proof.keys import generate_signing_key, load_signing_key, public_key_pem
 from industriverse.eil.proof.reference import EquilibriumReference
@@ -18,7 +21,13 @@ from industriverse.operations.errors import NotFoundError
 from industriverse.operations.home import Home
 from industriverse.signals import Frame
 
-__all__ = ["CertificateStore", "Issued"]
+__all__ = ["CertificateStore", "DigestMismatchError", "Issued"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class DigestMismatchError(ProofError):
+    """A certificate lies under the name of another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,8 @@ class CertificateStore:
         for certificate_id in reversed(chain):
             known = self.find(certificate_id)
             predicate = known.verified.predicate
-            if predicate.evidence_sha256 == evidence_id and (nonce is None or predicate.nonce == nonce.hex()):
+            same = predicate.evidence_sha256 == evidence_id and predicate.alpha == alpha
+            if same and (nonce is None or predicate.nonce == nonce.hex()):
                 return known
         envelope = prove(
             window,
@@ -98,7 +108,8 @@ class CertificateStore:
         certificate_id = certificate_digest(envelope)
         _write_durably(self._paths.certificates / f"{evidence_id}.window", evidence)
         _write_durably(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
-        self._append(stream, certificate_id)
+        # The chain is what counts: a certificate that a dying process left out of it is issued anew.
+        _write_durably(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
         return self.find(certificate_id)
 
     def find(self, certificate_id: str) -> Issued:
@@ -109,12 +120,18 @@ class CertificateStore:
             ProofError: If it was changed since it was issued.
         """
         path = self._certificate_path(certificate_id)
-        if not certificate_id.isalnum() or not path.exists():
+        if not _DIGEST.fullmatch(certificate_id) or not path.exists():
             raise NotFoundError(
                 f"no certificate {certificate_id[:80]!r}", hint="call eil_prove to issue one, or check the id"
             )
-        envelope: dict[str, Any] = json.loads(path.read_bytes())
-        verified = verify_certificate(envelope, self.public_key)
+        content = path.read_bytes()
+        verified = verify_certificate(content, self.public_key)
+        if verified.digest != certificate_id:
+            raise DigestMismatchError(
+                f"the file of certificate {certificate_id[:16]} holds another certificate, {verified.digest[:16]}",
+                hint="restore the file from a backup",
+            )
+        envelope: dict[str, Any] = json.loads(content)
         evidence = self._paths.certificates / f"{verified.predicate.evidence_sha256}.window"
         return Issued(certificate_id, str(path), str(evidence), verified, envelope)
 
@@ -126,18 +143,12 @@ class CertificateStore:
         return self._paths.certificates / f"{certificate_id}.json"
 
     def _chain_path(self, stream: str) -> Path:
-        # Names come from callers; hex keeps them from meaning anything to the file system.
-        return self._paths.certificates / f"{stream.encode().hex()}.chain"
+        # Names come from callers; a digest means nothing to the file system and is never too long for it.
+        return self._paths.certificates / f"{hashlib.sha256(stream.encode()).hexdigest()[:32]}.chain"
 
     def _chain(self, stream: str) -> tuple[str, ...]:
         path = self._chain_path(stream)
         return tuple(path.read_text().split()) if path.exists() else ()
-
-    def _append(self, stream: str, certificate_id: str) -> None:
-        with self._chain_path(stream).open("a") as file:
-            file.write(f"{certificate_id}\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -15,6 +15,9 @@ __all__ = ["StreamForecast", "forecast_stream"]
 
 COVERAGE = 0.9
 SECONDS_PER_DAY = 86_400.0
+MOST_FIT_ROWS = 6_000
+"""Latest clean rows that a forecast is learned from; more of them changed no skill and only took longer."""
+
 HISTORY_ROWS = 64
 """More than any order that the forecaster chooses from."""
 
@@ -51,7 +54,8 @@ def forecast_stream(services: Services, stream: str, horizon_hours: float) -> St
     horizon = round(horizon_hours * 3600 / interval_s)
     if horizon < 1:
         raise InvalidArgumentsError(
-            f"horizon_hours: {horizon_hours} is less than one sample", hint=f"give at least {interval_s / 3600:g}"
+            f"horizon_hours: {horizon_hours} is less than one sample",
+            hint=f"give at least {interval_s / 3600:g}",
         )
     frame = services.streams.store.frame(stream)
     clean_rows = live.reference.clean_rows
@@ -59,11 +63,15 @@ def forecast_stream(services: Services, stream: str, horizon_hours: float) -> St
         raise OperationError(
             f"stream {stream!r} lost samples that its reference was learned from", hint="learn again"
         )
+    first = max(0, clean_rows - MOST_FIT_ROWS)
     forecaster = VectorForecaster.fit(
-        frame.values[:clean_rows], coverage=COVERAGE, max_horizon=horizon, period=SECONDS_PER_DAY / interval_s
+        frame.values[first:clean_rows],
+        coverage=COVERAGE,
+        max_horizon=horizon,
+        period=SECONDS_PER_DAY / interval_s,
     )
     start = max(0, len(frame) - HISTORY_ROWS)
-    forecast = forecaster.forecast(frame.values[start:], horizon, start=start)
+    forecast = forecaster.forecast(frame.values[start:], horizon, start=start - first)
     steps = np.arange(1, horizon + 1) * round(interval_s * NANOSECONDS_PER_SECOND)
     return StreamForecast(
         names=frame.names,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from industriverse.operations.errors import NotFoundError
-from industriverse.operations.recording import record_disturbance
+from industriverse.operations.recording import record_disturbance, record_growth
 from industriverse.operations.services import Services
 from industriverse.shield.incidents import fuse_tickets
 from industriverse.signals import Incident, Ticket
 
-__all__ = ["incident_of", "keep_tickets", "tickets_of"]
+__all__ = ["incident_of", "keep_found_tickets", "keep_tickets", "tickets_of"]
 
 
 def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> list[str]:
@@ -18,11 +18,26 @@ def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> 
     """
     new = [ticket.id for ticket in tickets if services.shield.add_ticket(ticket)]
     if tickets:
-        closed = {incident.id: incident for incident in services.shield.incidents() if incident.closed_ns}
+        known = {incident.id: incident for incident in services.shield.incidents()}
         for incident in fuse_tickets(services.shield.tickets(stream=stream)):
-            if incident.id not in closed:
-                services.shield.put_incident(incident)
+            before = known.get(incident.id)
+            if before is None:
+                # The store comes last: what it does not hold is recorded again after a crash.
                 record_disturbance(services, incident)
+                services.shield.put_incident(incident)
+            elif before.closed_ns is None and before != incident:
+                record_growth(services, incident)
+                services.shield.put_incident(incident)
+    return new
+
+
+def keep_found_tickets(services: Services, stream: str) -> list[str]:
+    """Store the tickets that reading a stream anew has found, once a process; returns the new ids."""
+    live = services.streams.live(stream)
+    if live is None or live.tickets_are_kept:
+        return []
+    new = keep_tickets(services, stream, live.tickets)
+    live.tickets_are_kept = True
     return new
 
 

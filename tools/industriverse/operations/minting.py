@@ -1,18 +1,23 @@
 """What stands between certificates and tokens: this installation's verifier for the mint."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from industriverse.economy.ledger import Ledger
-from industriverse.economy.minting import Mint, ProofMint, VerifiedEvidence
 from industriverse.economy.money import Asset
 from industriverse.eil.proof.verify import verify_certificate
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time
 
+if TYPE_CHECKING:
+    from industriverse.economy.ledger import Ledger
+    from industriverse.economy.minting import Mint, ProofMint
+
 __all__ = ["mint_certificate", "minted_for"]
 
 
-def _mint(services: Services) -> ProofMint:
+def _mint(services: Services) -> "ProofMint":
+    from industriverse.economy.minting import ProofMint, VerifiedEvidence
+
     def verifier(envelope: bytes) -> VerifiedEvidence:
         predicate = verify_certificate(envelope, services.certificates.public_key).predicate
         return VerifiedEvidence(
@@ -28,7 +33,7 @@ def _mint(services: Services) -> ProofMint:
     return ProofMint(services.ledger, verifier, clock_ns=services.clock)
 
 
-def minted_for(ledger: Ledger, evidence_sha256: str, owner: str) -> int:
+def minted_for(ledger: "Ledger", evidence_sha256: str, owner: str) -> int:
     """Micro-PFT that an owner got for a piece of evidence; 0 if none were minted."""
     transaction = ledger.find(f"mint:{evidence_sha256}")
     if transaction is None:
@@ -42,7 +47,7 @@ def minted_for(ledger: Ledger, evidence_sha256: str, owner: str) -> int:
     return 0
 
 
-def mint_certificate(services: Services, certificate_id: str, owner: str) -> Mint:
+def mint_certificate(services: Services, certificate_id: str, owner: str) -> "Mint":
     """Mint PFT for a certificate of this installation.
 
     Raises:

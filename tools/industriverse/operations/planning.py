@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.shield.plan import CommandCandidate, RolloutOutcome
@@ -19,6 +21,12 @@ HORIZON_HOURS = 24.0
 
 EVIDENCE_HOURS = 24.0
 """Telemetry from which the operator's model takes the tank levels."""
+
+CLEAN_LOOKS = 60
+"""Stretches of clean telemetry that show how far sensors of one tank ordinarily are apart."""
+
+DISTRUST_FACTOR = 2.0
+"""Times the largest ordinary contradiction from which a sensor is not believed."""
 
 LOSS_UNIT = "m3"
 
@@ -65,18 +73,26 @@ def candidates_of(plant: JournaledPlant) -> tuple[CommandCandidate, ...]:
     )
 
 
-def distrusted_levels(frame: Frame, twin: WaterNetworkTwin) -> frozenset[str]:
-    """Level sensors that contradict the flow and pressure at their own tank.
+def _contradiction(frame: Frame, name: str, twin: WaterNetworkTwin) -> float:
+    """How far a level sensor is from the level that flow and pressure at its own tank tell, m."""
+    estimate = twin.estimate_levels(frame, {name})
+    return abs(float(frame.column(name)[-1]) - estimate.levels_m[name.removesuffix(".level")])
 
-    A level is filtered from flow and pressure alone; a sensor further from it than the bound of its error is
-    not believed.
+
+def distrusted_levels(frame: Frame, clean: Frame, twin: WaterNetworkTwin) -> frozenset[str]:
+    """Level sensors that contradict flow and pressure at their own tank more than they ever did when clean.
+
+    Args:
+        frame: Latest telemetry.
+        clean: Clean telemetry; contradictions at the ends of CLEAN_LOOKS stretches of it are the yardstick.
+        twin: The operator's model.
     """
-    levels = [name for name in frame.names if name.endswith(".level")]
+    length = len(frame)
+    stops = np.linspace(length, len(clean), CLEAN_LOOKS).astype(int)
     distrusted = set()
-    for name in levels:
-        estimate = twin.estimate_levels(frame, {name})
-        tank = name.removesuffix(".level")
-        if abs(float(frame.column(name)[-1]) - estimate.levels_m[tank]) > estimate.bounds_m[tank]:
+    for name in (name for name in frame.names if name.endswith(".level")):
+        ordinary = max(_contradiction(clean.rows(stop - length, stop), name, twin) for stop in stops)
+        if _contradiction(frame, name, twin) > DISTRUST_FACTOR * ordinary:
             distrusted.add(name)
     return frozenset(distrusted)
 
@@ -113,13 +129,17 @@ class TwinForecast:
         plant = services.plants.find(stream)
         rows = round(EVIDENCE_HOURS * 3600 / plant.interval_s)
         frame = services.streams.store.frame(stream, last=rows)
+        clean = services.streams.store.frame(stream).rows(
+            0, services.streams.watched(stream).reference.clean_rows
+        )
         twin = WaterNetworkTwin(interval_s=round(plant.interval_s))
-        return TwinForecast(services, plant, frame, distrusted_levels(frame, twin), twin)
+        return TwinForecast(services, plant, frame, distrusted_levels(frame, clean, twin), twin)
 
     def __call__(self, commands: Sequence[CommandCandidate]) -> RolloutOutcome:
         """What follows from commands in force from now on.
 
-        The model has no sensor noise, so of the free-energy excess only the work part is meaningful: it is the
+        The loss is the water that customers ask for and do not get, and the water that full tanks spill. The
+        model has no sensor noise, so of the free-energy excess only the work part is meaningful: it is the
         part that displaced means cause.
         """
         ordered = [
@@ -135,7 +155,7 @@ class TwinForecast:
         live = self.services.streams.watched(self.plant_id)
         return RolloutOutcome(
             free_energy_excess_kt=live.expected_work_kt(rollout.frame),
-            loss=rollout.service.lost_m3,
+            loss=rollout.service.lost_m3 + rollout.service.overflow_m3,
             loss_unit=LOSS_UNIT,
         )
 

@@ -40,14 +40,20 @@ def describe_invalid_arguments(error: ValidationError) -> str:
 
 
 def _validated(declared: Operation, arguments: Mapping[str, Any] | BaseModel) -> BaseModel:
-    if isinstance(arguments, declared.input_model):
-        return arguments
     try:
-        return declared.input_model.model_validate(arguments)
+        request = declared.input_model.model_validate(arguments)
     except ValidationError as error:
         raise InvalidArgumentsError(
             describe_invalid_arguments(error), hint=f"see the input schema of {declared.name}"
         ) from None
+    try:
+        request.model_dump_json()
+    except ValueError:
+        # A lone surrogate passes as text in Python, but no store and no wire can carry it.
+        raise InvalidArgumentsError(
+            "an argument holds half a character (a lone surrogate)", hint="send text that is valid Unicode"
+        ) from None
+    return request
 
 
 async def invoke(

@@ -6,12 +6,20 @@ import numpy as np
 
 from industriverse.atlas.model import Action, EnergyState, Proof, RegimeShift, Service, Transition
 from industriverse.operations.certificates import Issued
+from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.operations.streams import LiveStream
 from industriverse.shield.store import ActionStatus
 from industriverse.signals import Incident, ThermoReadings
 
-__all__ = ["Recorded", "record_disturbance", "record_incident", "record_proof", "record_reference"]
+__all__ = [
+    "Recorded",
+    "record_disturbance",
+    "record_growth",
+    "record_incident",
+    "record_proof",
+    "record_reference",
+]
 
 REFERENCE, DISTURBED, RECOVERED = "reference", "disturbed", "recovered"
 UNKNOWN_DOMAIN = "telemetry"
@@ -80,11 +88,20 @@ def _between(readings: ThermoReadings, start_ns: int, stop_ns: int | None) -> Th
     return readings.rows(first, max(last, first + 1))
 
 
+def _readings_since(live: LiveStream, incident: Incident) -> ThermoReadings:
+    readings = live.readings
+    if readings is None or int(readings.timestamps_ns[0]) > incident.opened_ns:
+        raise OperationError(
+            f"incident {incident.id} was raised by an earlier reference than the present one",
+            hint="it cannot be recorded any more; its tickets are kept",
+        )
+    return readings
+
+
 def record_disturbance(services: Services, incident: Incident) -> None:
     """Write the state into which a stream was disturbed, the shift and the incident, from its first ticket."""
     live = services.streams.watched(incident.stream)
-    readings = live.readings
-    assert readings is not None, "an incident comes from a reading"
+    readings = _readings_since(live, incident)
     record_reference(services, incident.stream)
     window = services.streams.store.frame(incident.stream, after_ns=incident.opened_ns - 1)
     onset = _between(readings, incident.opened_ns, None).rows(0, 1)
@@ -106,6 +123,11 @@ def record_disturbance(services: Services, incident: Incident) -> None:
         )
     )
     services.atlas.record_incident(incident, states=[disturbed.id])
+
+
+def record_growth(services: Services, incident: Incident) -> None:
+    """Write the tickets that a known incident has gained."""
+    services.atlas.record_incident(incident, states=[f"state-{incident.id}-{DISTURBED}"])
 
 
 def record_proof(services: Services, issued: Issued, states: tuple[str, ...] = ()) -> str:
@@ -158,8 +180,7 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
 
     incident = incident_of(services, incident_id)
     live = services.streams.watched(stream)
-    readings = live.readings
-    assert readings is not None, "an incident comes from a reading"
+    readings = _readings_since(live, incident)
     record_disturbance(services, incident)
     states = [_reference_state_id(stream, live), f"state-{incident.id}-{DISTURBED}"]
     actions = _record_actions(services, incident)

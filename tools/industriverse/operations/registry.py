@@ -5,15 +5,29 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import UnknownOperationError
 
-__all__ = ["Example", "Operation", "OperationFunction", "Registry", "operation", "registry"]
+__all__ = [
+    "Example",
+    "Operation",
+    "OperationFunction",
+    "OperationInput",
+    "Registry",
+    "operation",
+    "registry",
+]
 
 OperationFunction = Callable[[Any, OperationContext], Awaitable[BaseModel]]
 FunctionT = TypeVar("FunctionT", bound=Callable[[Any, OperationContext], Awaitable[BaseModel]])
+
+
+class OperationInput(BaseModel):
+    """Arguments of an operation: an unknown one is a mistake to be told, and no number is infinite."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,7 @@ class Operation:
     """A verb of the platform.
 
     Attributes:
-        name: Unique, ``toolset_verb``.
+        name: Unique, ``subject_verb``.
         toolset: Group that is switched on or off together.
         scope: What a principal must hold to call it.
         title: Short name for people.
@@ -71,7 +85,7 @@ class Registry:
         """Add an operation.
 
         Raises:
-            ValueError: If the name is taken or does not begin with its toolset.
+            ValueError: If the name is taken.
         """
         if declared.name in self._operations:
             raise ValueError(f"operation {declared.name!r} is declared twice")

@@ -1,10 +1,12 @@
 """Plans drafted, carried out and taken back on the plant behind a stream."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from industriverse.operations.incidents import incident_of
 from industriverse.operations.planning import PlantActuator, TwinForecast, candidates_of
 from industriverse.operations.services import Services
+from industriverse.shield.errors import PlanExpiredError
 from industriverse.shield.plan import Plan
 from industriverse.shield.planner import make_plan
 from industriverse.shield.responder import Responder
@@ -43,8 +45,12 @@ class Reverted:
     failed: tuple[str, ...]
 
 
+def _signer(services: Services) -> PlanSigner:
+    return PlanSigner(services.home.secret(), services.clock)
+
+
 def _responder(services: Services) -> Responder:
-    return Responder(services.shield, PlanSigner(services.home.secret(), services.clock), services.clock)
+    return Responder(services.shield, _signer(services), services.clock)
 
 
 def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[str, Plan]:
@@ -63,6 +69,7 @@ def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[st
         principal=principal,
         now_ns=services.clock(),
         valid_for_s=PLAN_VALID_S,
+        ordinary_excess_kt=services.streams.watched(incident.stream).daily_work_limit_kt,
     )
     return _responder(services).propose(plan), plan
 
@@ -101,9 +108,10 @@ def act_on_plan(services: Services, signed_id: str, principal: str, approver: st
         ShieldError: If the id is altered, expired, made for someone else, or an approval is missing.
     """
     record = plan_of(services, signed_id)
-    signer = PlanSigner(services.home.secret(), services.clock)
     if record.status is PlanStatus.EXECUTED:
-        signer.verify(signed_id, record.plan, principal=principal)
+        # What was done in time stays done: telling so again does not expire.
+        with suppress(PlanExpiredError):
+            _signer(services).verify(signed_id, record.plan, principal=principal)
         done = {state.idempotency_key for state in record.actions if state.status is ActionStatus.DONE}
         return Carried(record.status.value, _words(record, done), now=False, error="")
     plant = services.plants.find(incident_of(services, record.plan.incident).stream)
@@ -115,12 +123,14 @@ def act_on_plan(services: Services, signed_id: str, principal: str, approver: st
 
 
 def revert_plan(services: Services, signed_id: str) -> Reverted:
-    """Take a plan back.
+    """Take a plan back; whoever may act may do so, however late and whoever carried it out.
 
     Raises:
-        ShieldError: If there is no such plan or nothing of it was carried out.
+        ShieldError: If the id is altered, there is no such plan or nothing of it was carried out.
     """
     record = plan_of(services, signed_id)
+    with suppress(PlanExpiredError):
+        _signer(services).verify(signed_id, record.plan, principal=record.plan.principal)
     plant = services.plants.find(incident_of(services, record.plan.incident).stream)
     report = _responder(services).revert(record.plan.id, PlantActuator(plant))
     failed = tuple(f"{key}: {error}" for key, error in report.failed)

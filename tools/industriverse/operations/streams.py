@@ -4,6 +4,7 @@ A process that starts again reads the samples after the reference anew; scoring 
 to the same readings and the same tickets.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from industriverse.signals import Frame, ThermoReadings, Ticket
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
-PROOF_WINDOW_S = 86_400.0
+SECONDS_PER_DAY = 86_400.0
+
+PROOF_WINDOW_S = SECONDS_PER_DAY
 """A proof looks at a whole day where the clean data allow it, so that a daily cycle is no disturbance."""
 
 SHORTEST_PROOF_WINDOW = 64
@@ -65,15 +68,25 @@ class LiveStream:
         stream: Name of the stream.
         reference: What equilibrium means for it.
         free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
+        daily_work_limit_kt: Largest mean of the work part over a clean day, kT.
+
+    Attributes:
+        tickets_are_kept: Whether the tickets found when the stream was read anew are known to be stored; a
+            process that died may have stored samples and not the ticket that they raised.
     """
 
-    def __init__(self, stream: str, reference: Reference, free_energy_limit_kt: float) -> None:
+    def __init__(
+        self, stream: str, reference: Reference, *, free_energy_limit_kt: float, daily_work_limit_kt: float
+    ) -> None:
         from industriverse.eil.detector import Detector
 
         self.reference = reference
         self.free_energy_limit_kt = free_energy_limit_kt
+        self.daily_work_limit_kt = daily_work_limit_kt
         self._watcher = Watcher(Detector.from_reference(reference), stream)
         self._blocks: list[ThermoReadings] = []
+        self._tickets: list[Ticket] = []
+        self.tickets_are_kept = False
 
     def feed(self, frame: Frame) -> list[Ticket]:
         """Score the next samples."""
@@ -81,7 +94,13 @@ class LiveStream:
             return []
         readings, tickets = self._watcher.feed(frame)
         self._blocks.append(readings)
+        self._tickets += tickets
         return tickets
+
+    @property
+    def tickets(self) -> tuple[Ticket, ...]:
+        """All tickets since the reference, oldest first."""
+        return tuple(self._tickets)
 
     @property
     def readings(self) -> ThermoReadings | None:
@@ -93,8 +112,7 @@ class LiveStream:
     @property
     def last_ns(self) -> int:
         """Time of the last sample scored, or of the last clean one."""
-        readings = self.readings
-        return self.reference.clean_stop_ns if readings is None else int(readings.timestamps_ns[-1])
+        return int(self._blocks[-1].timestamps_ns[-1]) if self._blocks else self.reference.clean_stop_ns
 
     def expected_work_kt(self, predicted: Frame) -> float:
         """Mean work part of the free-energy excess that predicted samples would show, kT.
@@ -126,6 +144,7 @@ class Streams:
         self.store = store
         self._folder = folder
         self._live: dict[str, LiveStream] = {}
+        self._equilibria: dict[Path, EquilibriumReference | None] = {}
 
     def ingest(self, stream: str, frame: Frame) -> Ingested:
         """Keep samples and score them; samples that are there already change nothing."""
@@ -150,7 +169,8 @@ class Streams:
         """
         from industriverse.eil.detector import Detector
 
-        stored = self.store.count(stream) if stream in self.store.names() else len(self.store.frame(stream))
+        self.store.channels(stream)
+        stored = self.store.count(stream)
         rows = stored if clean_rows is None else clean_rows
         if rows > stored:
             raise OperationError(
@@ -160,17 +180,18 @@ class Streams:
         clean = self.store.frame(stream).rows(0, rows)
         known = self._reference(stream)
         if known is not None and self._is_same(known, clean, budget_per_day):
-            return Learned(known, self.equilibrium(stream), str(self._notes(stream)["no_proof"]), relearned=False)
+            refusal = str(self._notes(stream, known)["no_proof"])
+            return Learned(known, self.equilibrium(stream), refusal, relearned=False)
         reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
         equilibrium, refusal = self._fit_equilibrium(clean)
+        # What belongs to a reference carries its digest and is there before it: a process that dies in
+        # between leaves the old reference with all that is its own.
         folder = self._stream_folder(stream)
         folder.mkdir(parents=True, exist_ok=True)
         if equilibrium is not None:
-            equilibrium.save(folder / "equilibrium.npz")
-        else:
-            (folder / "equilibrium.npz").unlink(missing_ok=True)
-        notes = {"no_proof": refusal, "free_energy_limit_kt": _free_energy_limit(reference, clean)}
-        (folder / "notes.json").write_text(json.dumps(notes))
+            equilibrium.save(folder / f"{reference.digest}.equilibrium.npz")
+        notes = {"no_proof": refusal, **_ordinary_limits(reference, clean)}
+        (folder / f"{reference.digest}.json").write_text(json.dumps(notes))
         reference.save(folder / "reference.npz")
         self._live.pop(stream, None)
         return Learned(reference, equilibrium, refusal, relearned=True)
@@ -186,7 +207,13 @@ class Streams:
             reference = self._reference(stream)
             if reference is None:
                 return None
-            live = LiveStream(stream, reference, float(self._notes(stream)["free_energy_limit_kt"]))
+            notes = self._notes(stream, reference)
+            live = LiveStream(
+                stream,
+                reference,
+                free_energy_limit_kt=float(notes["free_energy_limit_kt"]),
+                daily_work_limit_kt=float(notes["daily_work_limit_kt"]),
+            )
             live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
             self._live[stream] = live
         return self._live[stream]
@@ -206,20 +233,34 @@ class Streams:
 
     def equilibrium(self, stream: str) -> EquilibriumReference | None:
         """The proof's model of a stream, None if there is none."""
-        path = self._stream_folder(stream) / "equilibrium.npz"
-        return EquilibriumReference.load(path) if path.exists() else None
+        live = self.live(stream)
+        if live is None:
+            return None
+        path = self._stream_folder(stream) / f"{live.reference.digest}.equilibrium.npz"
+        if path not in self._equilibria:
+            self._equilibria[path] = EquilibriumReference.load(path) if path.exists() else None
+        return self._equilibria[path]
+
+    def no_proof_because(self, stream: str) -> str:
+        """Why a stream has no proof's model, empty if it has one.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+        """
+        return str(self._notes(stream, self.watched(stream).reference)["no_proof"])
 
     def _reference(self, stream: str) -> Reference | None:
         path = self._stream_folder(stream) / "reference.npz"
         return Reference.load(path) if path.exists() else None
 
-    def _notes(self, stream: str) -> dict[str, Any]:
-        notes: dict[str, Any] = json.loads((self._stream_folder(stream) / "notes.json").read_text())
+    def _notes(self, stream: str, reference: Reference) -> dict[str, Any]:
+        path = self._stream_folder(stream) / f"{reference.digest}.json"
+        notes: dict[str, Any] = json.loads(path.read_text())
         return notes
 
     def _stream_folder(self, stream: str) -> Path:
-        # Names come from callers; hex keeps them from meaning anything to the file system.
-        return self._folder / stream.encode().hex()
+        # Names come from callers; a digest means nothing to the file system and is never too long for it.
+        return self._folder / hashlib.sha256(stream.encode()).hexdigest()[:32]
 
     @staticmethod
     def _is_same(known: Reference, clean: Frame, budget_per_day: float) -> bool:
@@ -245,10 +286,16 @@ class Streams:
             return None, str(error)
 
 
-def _free_energy_limit(reference: Reference, clean: Frame) -> float:
-    """Free-energy excess that clean samples exceed with probability EXCEEDANCE, kT."""
+def _ordinary_limits(reference: Reference, clean: Frame) -> dict[str, float]:
+    """What clean operation shows now and then: the largest excess of samples and of days, kT."""
     from industriverse.eil.detector import Detector
 
     detector = Detector.from_reference(reference)
     detector.rewind()
-    return float(np.quantile(detector.score(clean).free_energy, 1.0 - EXCEEDANCE))
+    readings = detector.score(clean)
+    day = max(1, min(len(readings), round(SECONDS_PER_DAY / reference.interval_s)))
+    totals = np.concatenate([[0.0], np.cumsum(readings.work)])
+    return {
+        "free_energy_limit_kt": float(np.quantile(readings.free_energy, 1.0 - EXCEEDANCE)),
+        "daily_work_limit_kt": float(((totals[day:] - totals[:-day]) / day).max()),
+    }

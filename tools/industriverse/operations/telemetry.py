@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from industriverse.operations.errors import NotFoundError, OperationError
+from industriverse.operations.times import time_text
 from industriverse.signals import Channel, ChannelKind, Frame
 
 __all__ = ["TelemetryStore"]
@@ -64,8 +65,11 @@ class TelemetryStore:
     def append(self, stream: str, frame: Frame) -> int:
         """Store samples and return how many of them were new.
 
+        Samples that are there already are left as they are. A new one must be later than all of them: a
+        detector reads a stream in order, and after a restart it must come to what it said before.
+
         Raises:
-            OperationError: If the stream exists with other channels.
+            OperationError: If the stream exists with other channels, or a new sample is earlier than its last.
         """
         known = self._connection.execute("SELECT channels FROM stream WHERE name = ?", (stream,)).fetchone()
         if known is not None and _channels_of(known[0]) != frame.channels:
@@ -76,6 +80,7 @@ class TelemetryStore:
         rows = zip(frame.timestamps_ns.tolist(), frame.values, strict=True)
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._refuse_late_samples(stream, frame)
             self._connection.execute(
                 "INSERT OR IGNORE INTO stream VALUES (?, ?)", (stream, _channels_json(frame.channels))
             )
@@ -90,6 +95,23 @@ class TelemetryStore:
             raise
         self._connection.execute("COMMIT")
         return added
+
+    def _refuse_late_samples(self, stream: str, frame: Frame) -> None:
+        last = self._connection.execute(
+            "SELECT max(timestamp_ns) FROM sample WHERE stream = ?", (stream,)
+        ).fetchone()[0]
+        if last is None:
+            return
+        for timestamp in frame.timestamps_ns[frame.timestamps_ns < last].tolist():
+            stored = self._connection.execute(
+                "SELECT 1 FROM sample WHERE stream = ? AND timestamp_ns = ?", (stream, timestamp)
+            ).fetchone()
+            if stored is None:
+                raise OperationError(
+                    f"a sample of {time_text(timestamp)} came after the one of {time_text(last)} "
+                    f"that stream {stream!r} ends with",
+                    hint="send samples in the order of time",
+                )
 
     def frame(self, stream: str, *, after_ns: int | None = None, last: int | None = None) -> Frame:
         """Samples of a stream in time order.

@@ -19,7 +19,8 @@ Rollout = Callable[[tuple[CommandCandidate, ...]], RolloutOutcome]
 class PlannerWeights:
     """What counts, on a common scale without units.
 
-    Loss enters as part of its do-nothing value. The free-energy excess F enters as log(1 + F / kT): an excess
+    Loss enters as part of its do-nothing value. The free-energy excess F, beyond what is ordinary,
+    enters as log(1 + F / kT): an excess
     of 1,500 kT is as impossible in equilibrium as one of 50,000 kT, so what counts is the number of halvings
     on the way back, not the first and largest of them.
 
@@ -48,6 +49,7 @@ def make_plan(
     valid_for_s: float = 900.0,
     weights: PlannerWeights | None = None,
     max_actions: int = 3,
+    ordinary_excess_kt: float = 0.0,
 ) -> Plan:
     """Compare doing nothing with each candidate and with greedy combinations of them.
 
@@ -63,6 +65,8 @@ def make_plan(
         valid_for_s: Seconds until the plan expires.
         weights: What counts.
         max_actions: Longest plan.
+        ordinary_excess_kt: Free-energy excess that clean operation shows now and then, kT. What lies below it
+            is no disturbance, so nothing is gained by lowering it; a false ticket then leads to no action.
 
     Returns:
         The plan; without actions if nothing helps, with the reason.
@@ -76,7 +80,7 @@ def make_plan(
         raise PlannerError(f"valid_for_s = {valid_for_s} is not positive", hint="give seconds")
     if len({candidate.label for candidate in candidates}) != len(candidates):
         raise PlannerError("a candidate occurs twice", hint="give each command once")
-    search = _Search(rollout, weights or PlannerWeights())
+    search = _Search(rollout, weights or PlannerWeights(), ordinary_excess_kt)
     chosen = _prune(_beam(candidates, search, max_actions), search)
     plan = Plan(
         id="",
@@ -95,8 +99,9 @@ def make_plan(
 class _Search:
     """Rollouts made so far, and the net gain of each set over doing nothing."""
 
-    def __init__(self, rollout: Rollout, weights: PlannerWeights) -> None:
+    def __init__(self, rollout: Rollout, weights: PlannerWeights, ordinary_excess_kt: float) -> None:
         self._rollout = rollout
+        self._ordinary_excess_kt = ordinary_excess_kt
         self._outcomes: dict[tuple[CommandCandidate, ...], RolloutOutcome] = {}
         self.weights = weights
         self.nothing = self.outcome(())
@@ -120,11 +125,12 @@ class _Search:
     def improvement(self, commands: tuple[CommandCandidate, ...]) -> float:
         """Weighted relative drop of free energy and loss against doing nothing, before any price."""
         outcome = self.outcome(commands)
-        energy = _relative_drop(
-            _log_excess(self.nothing.free_energy_excess_kt), _log_excess(outcome.free_energy_excess_kt)
-        )
+        energy = _relative_drop(self._log_excess(self.nothing), self._log_excess(outcome))
         loss = _relative_drop(self.nothing.loss, outcome.loss)
         return self.weights.free_energy * energy + self.weights.loss * loss
+
+    def _log_excess(self, outcome: RolloutOutcome) -> float:
+        return math.log1p(max(outcome.free_energy_excess_kt - self._ordinary_excess_kt, 0.0))
 
     def gain(self, commands: tuple[CommandCandidate, ...]) -> float:
         price = sum(
@@ -137,11 +143,6 @@ class _Search:
         """Best first; where gains are equal, the reversible, then the cheaper, then by name."""
         last = commands[-1]
         return (-round(self.gain(commands), 9), int(not last.reversible), last.cost, last.label)
-
-
-def _log_excess(free_energy_kt: float) -> float:
-    # A divergence is never negative; rounding may say otherwise.
-    return math.log1p(max(free_energy_kt, 0.0))
 
 
 def _relative_drop(before: float, after: float) -> float:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from industriverse.operations.agents import ResponseRun
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotFoundError
-from industriverse.operations.registry import operation
+from industriverse.operations.incidents import incident_of
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import approve_plan
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 
-class RunInput(BaseModel):
+class RunInput(OperationInput):
     """What to answer, and how freely."""
 
     incident_id: str = Field(description="Incident to answer, from shield_threats")
@@ -35,13 +36,13 @@ class RunInput(BaseModel):
     )
 
 
-class ResumeInput(BaseModel):
+class ResumeInput(OperationInput):
     """Which run to go on with."""
 
     thread_id: str = Field(description="Name of the run, from agent_state")
 
 
-class StateInput(BaseModel):
+class StateInput(OperationInput):
     """Which run to look at."""
 
     thread_id: str | None = Field(default=None, description="Name of a run; absent lists the newest runs")
@@ -62,11 +63,9 @@ class RunOutput(BaseModel):
             return f"run {self.thread_id} waits for a person; agent_resume asks again"
         if self.status == "interrupted":
             return f"run {self.thread_id} was cut off before {self.next_node}; agent_resume goes on"
-        details = [f"run {self.thread_id}: {self.outcome}"]
-        for key in ("actions", "recovered_after_hours", "certificate_id", "proof_refusal", "minted_pft"):
-            if self.state.get(key):
-                details.append(f"{key}: {self.state[key]}")
-        return "\n".join(details)
+        shown = ("actions", "recovered_after_hours", "certificate_id", "proof_refusal", "minted_pft")
+        details = [f"{key}: {self.state[key]}" for key in shown if self.state.get(key)]
+        return "\n".join([f"run {self.thread_id}: {self.outcome}", *details])
 
 
 class StateOutput(BaseModel):
@@ -128,6 +127,7 @@ async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     Raises:
         NotFoundError: If there is no such incident.
     """
+    await context.platform.run(incident_of, context.platform.services, request.incident_id)
     thread_id = context.resume_token or request.thread_id or f"response-{uuid.uuid4().hex[:12]}"
     run = await context.platform.responses.start(
         thread_id, request.incident_id, request.mode, context.progress

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotFoundError
 from industriverse.operations.recording import record_incident
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.times import parse_time
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 KindName = Literal["EnergyState", "RegimeShift", "Incident", "Action", "Proof", "Service", "Entity"]
 
 
-class SearchInput(BaseModel):
+class SearchInput(OperationInput):
     """What to look for."""
 
     kind: KindName = Field(default="EnergyState", description="Kind of record")
@@ -65,7 +65,7 @@ class SearchOutput(BaseModel):
         return "\n".join(lines)
 
 
-class GetInput(BaseModel):
+class GetInput(OperationInput):
     """Which record, and how far around it to look."""
 
     kind: KindName = Field(default="EnergyState", description="Kind of record")
@@ -94,7 +94,7 @@ class GetOutput(BaseModel):
         return "\n".join(lines)
 
 
-class RecordInput(BaseModel):
+class RecordInput(OperationInput):
     """What to write down."""
 
     stream: str = Field(description="Name of the stream")

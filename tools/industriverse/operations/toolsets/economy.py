@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from industriverse.economy.money import MICRO, Asset
 from industriverse.operations.context import OperationContext
 from industriverse.operations.minting import mint_certificate, minted_for
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.services import Services
 
 __all__ = [
@@ -32,7 +32,7 @@ def units(micro: int) -> str:
     return f"{sign}{whole}.{fraction:06d}"
 
 
-class ReadInput(BaseModel):
+class ReadInput(OperationInput):
     """What to look at."""
 
     account: str = Field(default=TREASURY, min_length=1, max_length=200, description="Name of an account")
@@ -68,7 +68,7 @@ class ReadOutput(BaseModel):
         return f"{self.account} holds {self.balance} {self.asset} of {self.supply} in being"
 
 
-class MintInput(BaseModel):
+class MintInput(OperationInput):
     """Which certificate is worth something."""
 
     certificate_id: str = Field(description="Id of a certificate, from eil_prove")

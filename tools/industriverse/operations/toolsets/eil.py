@@ -6,14 +6,14 @@ from pydantic import BaseModel, Field
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.recording import record_proof
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import NANOSECONDS_PER_HOUR, parse_time, time_text
 
 __all__ = ["ProveInput", "ProveOutput", "RegimeInput", "RegimeOutput", "eil_prove", "eil_regime"]
 
 
-class RegimeInput(BaseModel):
+class RegimeInput(OperationInput):
     """Which stream, and when."""
 
     stream: str = Field(description="Name of the stream")
@@ -55,7 +55,7 @@ class RegimeOutput(BaseModel):
         )
 
 
-class ProveInput(BaseModel):
+class ProveInput(OperationInput):
     """Which window to certify."""
 
     stream: str = Field(description="Name of the stream")
@@ -170,11 +170,13 @@ def _nonce(text: str | None) -> bytes | None:
 
 
 def _prove(services: Services, request: ProveInput) -> ProveOutput:
-    services.streams.watched(request.stream)
+    live = services.streams.watched(request.stream)
     reference = services.streams.equilibrium(request.stream)
     if reference is None:
         raise OperationError(
-            f"stream {request.stream!r} has no proof reference", hint="learn again from more clean samples"
+            f"stream {request.stream!r} has no proof reference: "
+            f"{services.streams.no_proof_because(request.stream)}",
+            hint="learn again from more clean samples",
         )
     frame = services.streams.store.frame(request.stream)
     stop = _row_at(frame.timestamps_ns, request.at) + 1
@@ -184,6 +186,12 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
             hint="send more samples",
         )
     window = frame.rows(stop - reference.window, stop)
+    if int(window.timestamps_ns[0]) <= live.reference.clean_stop_ns:
+        # A model agrees with what it was learned from; that proves nothing.
+        raise OperationError(
+            f"the window of {reference.window} samples until then reaches into the clean rows of the reference",
+            hint="prove a window of later samples",
+        )
     issued = services.certificates.issue(
         window, reference, stream=request.stream, alpha=request.alpha, nonce=_nonce(request.nonce)
     )

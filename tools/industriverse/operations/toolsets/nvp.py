@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.forecasting import StreamForecast, forecast_stream
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.times import time_text
 
 __all__ = ["ChannelForecast", "ForecastInput", "ForecastOutput", "nvp_forecast"]
@@ -14,7 +14,7 @@ MOST_CHANNELS = 40
 CHANNELS_IN_SUMMARY = 3
 
 
-class ForecastInput(BaseModel):
+class ForecastInput(OperationInput):
     """What to forecast."""
 
     stream: str = Field(description="Name of a stream with a reference")
@@ -82,7 +82,9 @@ def _summary(stream: str, hours: float, predicted: StreamForecast) -> str:
     title="Forecast a stream",
     read_only=True,
     default_on=True,
-    examples=(Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),),
+    examples=(
+        Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),
+    ),
 )
 async def nvp_forecast(request: ForecastInput, context: OperationContext) -> ForecastOutput:
     """Forecast a stream from its latest samples with 90 % intervals; abstains where it is no better than persistence.

@@ -3,14 +3,14 @@
 from pydantic import BaseModel
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.registry import Example, operation, registry
+from industriverse.operations.registry import Example, OperationInput, operation, registry
 from industriverse.operations.services import Services
 from industriverse.operations.version import platform_version
 
 __all__ = ["PlantItem", "StatusInput", "StatusOutput", "StreamItem", "platform_status"]
 
 
-class StatusInput(BaseModel):
+class StatusInput(OperationInput):
     """Nothing to say."""
 
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.incidents import incident_of, tickets_of
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.responding import act_on_plan, draft_plan, plan_of, revert_plan
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
@@ -39,7 +39,7 @@ __all__ = [
 MOST_INCIDENTS = 50
 
 
-class ThreatsInput(BaseModel):
+class ThreatsInput(OperationInput):
     """Which incidents."""
 
     stream: str | None = Field(default=None, description="Only incidents of this stream")
@@ -56,6 +56,7 @@ class IncidentItem(BaseModel):
     opened: str
     closed: str | None
     tickets: list[str]
+    ticket_times: list[str]
 
 
 class ThreatsOutput(BaseModel):
@@ -76,7 +77,7 @@ class ThreatsOutput(BaseModel):
         return "\n".join(lines)
 
 
-class ExplainInput(BaseModel):
+class ExplainInput(OperationInput):
     """Which incident."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
@@ -124,7 +125,7 @@ class ExplainOutput(BaseModel):
         return self.text
 
 
-class PlanInput(BaseModel):
+class PlanInput(OperationInput):
     """Which incident to answer."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
@@ -163,7 +164,7 @@ class PlanOutput(BaseModel):
         return f"{self.text}\nCarry it out: shield_act with plan_id={self.plan_id} until {self.expires}"
 
 
-class ActInput(BaseModel):
+class ActInput(OperationInput):
     """Which plan to carry out."""
 
     plan_id: str = Field(description="plan_id of shield_plan, unchanged")
@@ -182,7 +183,7 @@ class ActOutput(BaseModel):
         return f"{self.note} {'; '.join(self.actions)}".strip()
 
 
-class RevertInput(BaseModel):
+class RevertInput(OperationInput):
     """Which plan to take back."""
 
     plan_id: str = Field(description="plan_id of a plan that was carried out")
@@ -249,6 +250,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
                 opened=time_text(incident.opened_ns),
                 closed=None if incident.closed_ns is None else time_text(incident.closed_ns),
                 tickets=list(incident.tickets),
+                ticket_times=[time_text(ticket.onset_ns) for ticket in tickets_of(services, incident)],
             )
             for incident in found[:MOST_INCIDENTS]
         ]

@@ -3,8 +3,9 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.incidents import keep_found_tickets
 from industriverse.operations.recording import record_reference
-from industriverse.operations.registry import operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.streams import Learned
 from industriverse.operations.times import time_text
@@ -12,7 +13,7 @@ from industriverse.operations.times import time_text
 __all__ = ["CompileInput", "CompileOutput", "signal_compile"]
 
 
-class CompileInput(BaseModel):
+class CompileInput(OperationInput):
     """What to learn from."""
 
     stream: str = Field(min_length=1, max_length=80, description="Name of a stream that holds samples")
@@ -74,6 +75,8 @@ def _output(stream: str, learned: Learned) -> CompileOutput:
 def _learn(services: Services, request: CompileInput) -> CompileOutput:
     learned = services.streams.learn(request.stream, request.clean_rows, request.budget_per_day)
     record_reference(services, request.stream)
+    # Samples beyond the clean rows are scored at once; what they raise must not be lost.
+    keep_found_tickets(services, request.stream)
     return _output(request.stream, learned)
 
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
-from industriverse.operations.incidents import keep_tickets
-from industriverse.operations.registry import Example, operation
+from industriverse.operations.incidents import keep_found_tickets, keep_tickets
+from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 
@@ -17,51 +17,60 @@ __all__ = ["AttackInput", "CreatePlant", "CurvePoint", "RunInput", "RunOutput", 
 CHUNK_HOURS = 24.0
 """Simulated hours between two reports of progress."""
 
+MOST_HOURS = 24 * 366
+"""Longest life of a simulated plant."""
+
 CURVE_POINTS = 120
 """Most points of the energy curve in one answer."""
 
 
-class AttackInput(BaseModel):
+class AttackInput(OperationInput):
     """An intruder's doing: a falsified level of tank 1 and a remote override of pump 335."""
 
-    start_hour: float = Field(ge=0, description="Simulated hour at which it begins")
+    start_hour: float = Field(ge=0, le=MOST_HOURS, description="Simulated hour at which it begins")
     stop_hour: float | None = Field(
-        default=None, description="Simulated hour at which it ends; never if absent"
+        default=None, ge=0, le=MOST_HOURS, description="Simulated hour at which it ends; never if absent"
     )
     spoof: Literal["freeze", "offset", "value", "replay", "none"] = Field(
         default="freeze", description="What is done to the reported level of tank 1"
     )
-    spoof_m: float = Field(default=0.0, description="Offset or value of the spoof, m")
+    spoof_m: float = Field(default=0.0, ge=-100, le=100, description="Offset or value of the spoof, m")
     wait_below_m: float | None = Field(
-        default=None, description="The intruder waits until tank 1 is really below this level, m"
+        default=None,
+        ge=0,
+        le=100,
+        description="The intruder waits until tank 1 is really below this level, m",
     )
     override: Literal["closed", "open", "none"] = Field(
         default="closed", description="State forced on pump 335"
     )
 
 
-class CreatePlant(BaseModel):
+class CreatePlant(OperationInput):
     """How a new plant is made; needed the first time only."""
 
-    seed: int = Field(default=7, ge=0, description="Seed of demands and sensor noise")
+    seed: int = Field(default=7, ge=0, le=2**31 - 1, description="Seed of demands and sensor noise")
     start: str = Field(default="2026-01-05T00:00:00Z", description="ISO 8601 time of the first sample")
-    interval_s: int = Field(
-        default=900, description="Seconds between samples: 60, 300, 600, 900, 1800 or 3600"
+    interval_s: Literal[60, 300, 600, 900, 1800, 3600] = Field(
+        default=900, description="Seconds between samples"
     )
     attack: AttackInput | None = Field(default=None, description="What the intruder does; nothing if absent")
 
 
-class RunInput(BaseModel):
+class RunInput(OperationInput):
     """Which plant, and until when it runs."""
 
     plant_id: str = Field(
         min_length=1, max_length=80, description="Name of the plant; also its stream's name"
     )
     until_hours: float = Field(
-        ge=0, le=24 * 366, description="Run until this many simulated hours since its start"
+        ge=0, le=MOST_HOURS, description="Run until this many simulated hours since its start"
     )
     create: CreatePlant | None = Field(default=None, description="Make the plant if it does not exist")
     stop_on_ticket: bool = Field(default=False, description="Stop at the first sample that raises a ticket")
+    curve_from_hours: float | None = Field(
+        default=None, ge=0, description="Return the energy curve since this hour; since this call if absent"
+    )
 
 
 class CurvePoint(BaseModel):
@@ -79,6 +88,7 @@ class Service(BaseModel):
     delivered_m3: float
     lost_m3: float
     last_hour_lost_m3: float
+    spilled_m3: float
 
 
 class RunOutput(BaseModel):
@@ -88,11 +98,14 @@ class RunOutput(BaseModel):
     simulation: str
     time: str
     hours: float
+    plant_hours: float = Field(description="Where the plant stands, beyond hours if it ran further before")
     samples_added: int
     tickets: list[str]
     curve: list[CurvePoint]
     service: Service
-    attack_began_hours: float | None = Field(description="When the intruder struck, known only to a simulation")
+    attack_began_hours: float | None = Field(
+        description="When the intruder struck, known only to a simulation"
+    )
 
     def __str__(self) -> str:
         return (
@@ -125,13 +138,13 @@ def _create(services: Services, plant_id: str, create: CreatePlant) -> None:
 
 
 def _catch_up(services: Services, plant_id: str) -> tuple[int, list[str]]:
-    """Send samples to the stream that a process left in the plant's journal when it ended."""
+    """Do what a process left undone when it ended: samples not sent to the stream, tickets not kept."""
     plant, streams = services.plants.find(plant_id), services.streams
     known = streams.store.count(plant_id) if plant_id in streams.store.names() else 0
-    if known >= plant.step:
-        return 0, []
-    ingested = streams.ingest(plant_id, plant.telemetry(known))
-    return ingested.new_samples, keep_tickets(services, plant_id, ingested.tickets)
+    added = 0
+    if known < plant.step:
+        added = streams.ingest(plant_id, plant.telemetry(known)).new_samples
+    return added, keep_found_tickets(services, plant_id) if plant.step else []
 
 
 def _advance(
@@ -186,6 +199,7 @@ def _output(
         simulation=plant.name,
         time=time_text(sample_ns),
         hours=step * plant.interval_s / 3600,
+        plant_hours=plant.step * plant.interval_s / 3600,
         samples_added=added,
         tickets=tickets,
         curve=_curve(services, plant_id, first_step),
@@ -194,6 +208,7 @@ def _output(
             delivered_m3=total.delivered_m3,
             lost_m3=total.lost_m3,
             last_hour_lost_m3=last_hour.lost_m3,
+            spilled_m3=total.overflow_m3,
         ),
         attack_began_hours=None if began is None else began * plant.interval_s / 3600,
     )
@@ -230,6 +245,8 @@ async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
             hint=f"give at least {plant.interval_s / 3600:g}",
         )
     first_step = min(plant.step, until_step)
+    if request.curve_from_hours is not None:
+        first_step = round(request.curve_from_hours * steps_per_hour)
     added, tickets = await run(_catch_up, services, request.plant_id)
     while plant.step < until_step and not (request.stop_on_ticket and tickets):
         target = min(until_step, plant.step + round(CHUNK_HOURS * steps_per_hour))

@@ -1,0 +1,201 @@
+"""Certificates and tokens: one a window, refused once altered, minted once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from industriverse.economy.errors import EconomyError, ReplayedProofError
+from industriverse.eil.proof.errors import ProofError
+from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
+from industriverse.operations.platform import Platform
+from industriverse.operations.times import time_text
+from prepared_plant import CLEAN_HOURS, PLANT, call, on
+from wandering_telemetry import wandering
+
+START_NS = 1_767_571_200_000_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+def at_hour(hours: float) -> str:
+    """Time of the sample that ends at a simulated hour."""
+    return time_text(START_NS + round(hours * HOUR_NS) - HOUR_NS // 4)
+
+
+async def two_days_on(platform: Platform) -> None:
+    """Run the calm plant on, but not until the intruder comes."""
+    await call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS + 32)
+
+
+async def prove(platform: Platform, hours: float = CLEAN_HOURS + 26, **arguments):
+    return await call(platform, "eil_prove", stream=PLANT, at=at_hour(hours), **arguments)
+
+
+def alter(path: Path) -> None:
+    """Change one character inside the signed payload."""
+    envelope = json.loads(path.read_text())
+    payload = envelope["payload"]
+    middle = len(payload) // 2
+    envelope["payload"] = payload[:middle] + ("A" if payload[middle] != "A" else "B") + payload[middle + 1 :]
+    path.write_text(json.dumps(envelope))
+
+
+def test_the_same_window_gives_the_same_certificate_also_after_a_restart(learned: Path) -> None:
+    async def first(platform: Platform) -> tuple[str, str]:
+        await two_days_on(platform)
+        proof = await prove(platform)
+        assert await prove(platform) == proof
+        return proof.certificate_id, Path(proof.certificate_file).read_text()
+
+    async def second(platform: Platform) -> None:
+        assert (await prove(platform)).certificate_id == known[0]
+
+    known = on(learned, first)
+    on(learned, second)
+    assert len(list((learned / "certificates").glob("*.json"))) == 1
+
+
+def test_another_alpha_or_a_challenge_is_another_certificate(learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        proofs = [
+            await prove(platform),
+            await prove(platform, alpha=0.02),
+            await prove(platform, nonce="00ff"),
+        ]
+        assert len({proof.certificate_id for proof in proofs}) == 3
+        assert len({proof.evidence_sha256 for proof in proofs}) == 1
+        assert (await prove(platform, nonce="00ff")).certificate_id == proofs[2].certificate_id
+
+    on(learned, tale)
+
+
+def test_certificates_of_a_stream_form_a_chain(learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        ids = [(await prove(platform, CLEAN_HOURS + hours)).certificate_id for hours in (25, 27, 29)]
+        issued = [platform.services.certificates.find(certificate_id) for certificate_id in ids]
+        assert [entry.verified.predicate.previous_sha256 for entry in issued] == [None, *ids[:-1]]
+        assert list(platform.services.certificates.of_stream(PLANT)) == ids
+
+    on(learned, tale)
+
+
+def test_a_window_of_the_clean_rows_proves_nothing_and_is_refused(learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        with pytest.raises(OperationError, match="reaches into the clean rows"):
+            await prove(platform, CLEAN_HOURS + 12)
+
+    on(learned, tale)
+
+
+def test_a_disturbed_window_gets_no_certificate_and_leaves_none(alarmed: Path, story) -> None:
+    async def tale(platform: Platform) -> None:
+        await call(platform, "sim_run", plant_id=PLANT, until_hours=story.alarm_hours + 30)
+        with pytest.raises(ProofError, match=r"no certificate for stream 'practice': .*p = "):
+            await call(platform, "eil_prove", stream=PLANT)
+
+    on(alarmed, tale)
+    assert list((alarmed / "certificates").glob("*.json")) == []
+
+
+def test_a_proof_from_too_few_clean_rows_is_refused_with_the_number_needed(tmp_path: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await platform.run(lambda: platform.services.streams.ingest("s", wandering(400)))
+        compiled = await call(platform, "signal_compile", stream="s", clean_rows=300)
+        assert "512 are needed" in compiled.note
+        with pytest.raises(OperationError, match=r"300 clean samples are too few .*512 are needed"):
+            await call(platform, "eil_prove", stream="s")
+
+    on(tmp_path / "home", tale)
+
+
+@pytest.mark.parametrize("damage", [alter, lambda p: p.write_text("{"), lambda p: p.write_bytes(b"\xff\x00")])
+def test_a_damaged_certificate_is_refused_everywhere(damage, learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        proof = await prove(platform)
+        damage(Path(proof.certificate_file))
+        for attempt in (
+            prove(platform),
+            call(platform, "economy_mint", certificate_id=proof.certificate_id),
+            call(platform, "economy_read", certificate_id=proof.certificate_id),
+        ):
+            with pytest.raises(ProofError):
+                await attempt
+        assert (await call(platform, "economy_read")).supply == "0.000000"
+
+    on(learned, tale)
+
+
+def test_a_certificate_under_the_name_of_another_is_refused(learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        one, other = await prove(platform, CLEAN_HOURS + 25), await prove(platform, CLEAN_HOURS + 27)
+        Path(one.certificate_file).write_bytes(Path(other.certificate_file).read_bytes())
+        with pytest.raises(ProofError, match="holds another certificate"):
+            await call(platform, "economy_mint", certificate_id=one.certificate_id)
+
+    on(learned, tale)
+
+
+def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learned: Path) -> None:
+    async def first(platform: Platform) -> str:
+        await two_days_on(platform)
+        proof = await prove(platform)
+        assert (
+            await call(platform, "economy_read", certificate_id=proof.certificate_id)
+        ).balance == "0.000000"
+        minted = await call(platform, "economy_mint", certificate_id=proof.certificate_id)
+        assert float(minted.amount_pft) > 0
+        with pytest.raises(ReplayedProofError):
+            await call(platform, "economy_mint", certificate_id=proof.certificate_id)
+        again = await prove(platform, alpha=0.02)
+        with pytest.raises(ReplayedProofError):
+            await call(platform, "economy_mint", certificate_id=again.certificate_id)
+        return proof.certificate_id
+
+    async def second(platform: Platform) -> None:
+        with pytest.raises(EconomyError):
+            await call(platform, "economy_mint", certificate_id=certificate_id)
+        read = await call(platform, "economy_read", certificate_id=certificate_id)
+        assert read.minted_for_certificate == read.balance == read.supply
+        assert len(read.entries) == 1
+
+    certificate_id = on(learned, first)
+    on(learned, second)
+
+
+@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 64, "f" * 5000, "²" * 64, "a\x00b"])
+def test_a_certificate_that_does_not_exist_is_refused(name: str, tmp_path: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        with pytest.raises(NotFoundError, match="no certificate"):
+            await call(platform, "economy_mint", certificate_id=name)
+
+    on(tmp_path / "home", tale)
+
+
+def test_a_challenge_that_is_not_hexadecimal_is_refused(learned: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        for nonce in ("xyz", "0"):
+            with pytest.raises(InvalidArgumentsError, match="nonce"):
+                await prove(platform, nonce=nonce)
+
+    on(learned, tale)
+
+
+def test_the_evidence_file_is_the_window_that_the_certificate_speaks_of(learned: Path) -> None:
+    from industriverse.eil.proof.windows import frame_from_window_bytes
+
+    async def tale(platform: Platform) -> None:
+        await two_days_on(platform)
+        proof = await prove(platform)
+        window = frame_from_window_bytes(Path(proof.evidence_file).read_bytes())
+        stored = platform.services.streams.store.frame(PLANT)
+        stop = round((CLEAN_HOURS + 26) * 4)
+        np.testing.assert_array_equal(window.values, stored.rows(stop - proof.samples, stop).values)
+
+    on(learned, tale)
