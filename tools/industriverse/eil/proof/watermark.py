@@ -289,7 +289,11 @@ _NUMBERS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watermark:
-    """The challenge that was on while a window was sampled, and the model that tells an answer."""
+    """The challenge that was on while a window was sampled, and the model that tells an answer.
+
+    Let the process settle under the challenge before the window begins: the statistical checks know the plant
+    with its excitation, and take the first samples without it for a disturbance.
+    """
 
     model: WatermarkModel
     challenge: Challenge
