@@ -85,25 +85,47 @@ class Geometry:
         scale: Shape (d,), standard deviations in the channels' units, positive.
         whitening: Shape (d, d); standardised samples times this have unit covariance.
         planes: Shape (lags, k, 2, d), orthonormal planes of whitened space with the strongest currents.
+        level_range: Shape (2, d), lowest and highest mean of a window, in standard deviations from ``mean``,
+            that counts as a quasi-static level and is taken out; both 0 for a channel whose level stands still.
     """
 
     mean: Array
     scale: Array
     whitening: Array
     planes: Array
+    level_range: Array
+
+    def standardise(self, window: Array) -> Array:
+        """Standard deviations from the clean mean, shape (n, d); a quasi-static level counts as the mean."""
+        standard: Array = (window - self.mean) / self.scale
+        standard -= np.clip(standard.mean(axis=0), self.level_range[0], self.level_range[1])
+        return standard
 
 
-def fit_geometry(clean: Array) -> Geometry:
-    """Learn the coordinates from clean samples of shape (n, d) without missing values or constant columns."""
+def fit_geometry(clean: Array, level_range: Array | None = None, window: int = 0) -> Geometry:
+    """Learn the coordinates.
+
+    Args:
+        clean: Clean samples of shape (n, d) without missing values or constant columns.
+        level_range: Range of quasi-static levels in the channels' units, shape (2, d), NaN where the level
+            stands still; None if it does so everywhere.
+        window: Samples over which a level is measured.
+    """
     mean, scale = clean.mean(axis=0), clean.std(axis=0)
-    standard = (clean - mean) / scale
     dimension = clean.shape[1]
+    levels = np.zeros((2, dimension)) if level_range is None else np.nan_to_num((level_range - mean) / scale)
+    draft = Geometry(mean, scale, np.eye(dimension), np.zeros((len(_LAGS), 0, 2, dimension)), levels)
+    if levels.any():
+        blocks = range(0, len(clean) - window + 1, window)
+        standard = np.vstack([draft.standardise(clean[at : at + window]) for at in blocks])
+    else:
+        standard = (clean - mean) / scale
     covariance = np.atleast_2d(np.cov(standard, rowvar=False)) + _COVARIANCE_RIDGE * np.eye(dimension)
     eigenvalues, vectors = np.linalg.eigh(covariance)
     whitening = vectors / np.sqrt(eigenvalues)
     white = standard @ whitening
     planes = np.array([_strongest_planes(white, lag) for lag in _LAGS])
-    return Geometry(mean, scale, whitening, planes)
+    return Geometry(mean, scale, whitening, planes, levels)
 
 
 def _strongest_planes(white: Array, lag: int) -> Array:
@@ -126,7 +148,7 @@ def window_statistics(window: Array, geometry: Geometry) -> dict[CheckName, Arra
         energy is the mean energy in kT per degree of freedom (clean mean 1/2, equipartition), of entropy
         the Gaussian entropy in nats per degree of freedom relative to unit covariance.
     """
-    standard = (window - geometry.mean) / geometry.scale
+    standard = geometry.standardise(window)
     white = standard @ geometry.whitening
     return {
         CheckName.ENERGY: _energy(white),

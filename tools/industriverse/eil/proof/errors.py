@@ -6,6 +6,8 @@ from industriverse.physics.errors import IndustriverseError
 
 __all__ = [
     "ChainMismatchError",
+    "ChallengeError",
+    "ChallengeUndecidedError",
     "EvidenceMismatchError",
     "InconsistentCertificateError",
     "KeyFileError",
@@ -15,8 +17,11 @@ __all__ = [
     "ProofError",
     "ReferenceFitError",
     "ReferenceFormatError",
+    "SourceChainError",
     "TamperedCertificateError",
     "UnknownPredicateError",
+    "WatermarkError",
+    "WatermarkFitError",
     "WindowError",
     "WrongKeyError",
 ]
@@ -36,6 +41,18 @@ class ReferenceFormatError(ProofError):
 
 class WindowError(ProofError):
     """A window cannot be compared with the reference (length, channels, gaps or missing values)."""
+
+
+class ChallengeError(ProofError):
+    """A keyed challenge is impossible or would be guessable."""
+
+
+class WatermarkFitError(ProofError):
+    """The commissioning run does not show the excitation well enough to test for it."""
+
+
+class WatermarkError(ProofError):
+    """A watermark does not belong to the window, the nonce or the certificate."""
 
 
 class KeyFileError(ProofError):
@@ -91,3 +108,36 @@ class NotInEquilibriumError(ProofError):
             f"no certificate for stream {stream!r}: {named} at or below the threshold {threshold:.3g}",
             hint="look at the tickets of this stream and prove a later window",
         )
+
+
+class ChallengeUndecidedError(ProofError):
+    """A window answers its challenge no worse than a live one and no better than a replay. Nothing was signed.
+
+    Args:
+        replay_p_value: What the replay test came to.
+        threshold: What it had to come to at most.
+        stream: Name of the stream.
+    """
+
+    def __init__(self, replay_p_value: float, threshold: float, stream: str) -> None:
+        self.replay_p_value = replay_p_value
+        self.threshold = threshold
+        super().__init__(
+            f"no certificate for stream {stream!r}: a replay would answer the challenge as well with probability "
+            f"up to {replay_p_value:.3g}, and {threshold:.3g} is allowed",
+            hint="prove a longer window (WatermarkModel.samples_needed) or excite with a larger share of the range",
+        )
+
+
+class SourceChainError(ProofError):
+    """The chain that the device signed is broken.
+
+    Args:
+        position: Position of the first broken block in what was given, from 0.
+        message: What is wrong with it.
+        hint: What to do.
+    """
+
+    def __init__(self, position: int, message: str, *, hint: str) -> None:
+        self.position = position
+        super().__init__(f"block {position} of the source chain: {message}", hint=hint)

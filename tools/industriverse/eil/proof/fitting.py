@@ -6,10 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil.proof.errors import WindowError
-from industriverse.eil.proof.windows import MAX_MISSING_SHARE, fill_missing, is_contiguous
+from industriverse.eil.proof.windows import MAX_MISSING_SHARE, fill_missing, gap_rows, is_contiguous
 from industriverse.signals import Channel, ChannelKind, Frame
 
-__all__ = ["arrow_of_time", "clean_windows", "interpolate_clean", "moderated_spread", "sort_channels"]
+__all__ = [
+    "arrow_of_time",
+    "clean_windows",
+    "count_disjoint",
+    "interpolate_clean",
+    "moderated_spread",
+    "quasi_static_levels",
+    "sort_channels",
+]
 
 Array = NDArray[np.float64]
 
@@ -18,6 +26,12 @@ _SPREAD_FLOOR = 1e-9
 # A statistic that hardly varied over few clean windows is not that certain: it gets this part of the median
 # spread of its check.
 _SPREAD_SHARE_OF_MEDIAN = 0.25
+# A level is quasi-static if it predicts the next window better than the clean mean does by this factor in mean
+# square: the gain that the detector asks of a moving level.
+_LEVEL_GAIN = 0.8
+_MIN_LEVELS = 4
+# How far beyond the levels seen in clean data a level may go, as a share of their span.
+_LEVEL_MARGIN = 0.5
 # Currents this many standard errors from zero count as the reference's arrow of time.
 _CURRENT_SIGNIFICANCE = 3.0
 
@@ -79,6 +93,37 @@ def clean_windows(clean: Frame, start: int, stop: int, window: int, stride: int)
         except WindowError:
             # A clean window that could not be proved must not calibrate the ones that can.
             continue
+
+
+def quasi_static_levels(clean: Array, half: int, window: int) -> Array:
+    """Range of levels to take out of a window, shape (2, d) in the channels' units, NaN where none is.
+
+    Whether a channel drifts is decided on the first half, by how well the mean of one window predicts the samples
+    of the next; the range is that of all clean windows, widened. Inside it a bias cannot be told from drift.
+
+    Args:
+        clean: Clean samples without missing values, shape (n, d).
+        half: Rows of the first half.
+        window: Samples per window.
+    """
+    blocks = clean[: len(clean) // window * window].reshape(-1, window, clean.shape[1])
+    levels, early = blocks.mean(axis=1), blocks[: half // window]
+    ranges = np.full((2, clean.shape[1]), np.nan)
+    if len(early) < _MIN_LEVELS:
+        return ranges
+    moving = ((early[1:] - levels[: len(early) - 1, None]) ** 2).mean(axis=(0, 1))
+    fixed = ((early[1:] - early.mean(axis=(0, 1))) ** 2).mean(axis=(0, 1))
+    drifting = moving < _LEVEL_GAIN * fixed
+    low, high = levels.min(axis=0), levels.max(axis=0)
+    widened = np.stack([low, high]) + _LEVEL_MARGIN * (high - low) * np.array([[-1.0], [1.0]])
+    ranges[:, drifting] = widened[:, drifting]
+    return ranges
+
+
+def count_disjoint(timestamps_ns: NDArray[np.int64], interval_s: float, window: int) -> int:
+    """How many gapless windows can be cut out of these samples without overlap."""
+    runs = np.split(timestamps_ns, gap_rows(timestamps_ns, interval_s))
+    return sum(len(run) // window for run in runs)
 
 
 def moderated_spread(statistics: Array) -> Array:

@@ -26,8 +26,10 @@ from industriverse.eil.proof.errors import ReferenceFitError, ReferenceFormatErr
 from industriverse.eil.proof.fitting import (
     arrow_of_time,
     clean_windows,
+    count_disjoint,
     interpolate_clean,
     moderated_spread,
+    quasi_static_levels,
     sort_channels,
 )
 from industriverse.eil.proof.windows import fill_missing, is_contiguous
@@ -37,7 +39,7 @@ __all__ = ["EquilibriumReference"]
 
 Array = NDArray[np.float64]
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _MIN_WINDOW = 32
 # Below this many held-out windows no p-value can fall under 0.05.
 _MIN_CALIBRATION_WINDOWS = 20
@@ -91,13 +93,17 @@ class EquilibriumReference:
     independent_windows: int
 
     @classmethod
-    def fit(cls, clean: Frame, *, window: int, calibration_windows: int = 512) -> "EquilibriumReference":
+    def fit(
+        cls, clean: Frame, *, window: int, calibration_windows: int = 512, quasi_static: bool = True
+    ) -> "EquilibriumReference":
         """Learn the reference from clean samples.
 
         Args:
             clean: Clean samples in time order; at least eight windows, and enough for 20 calibration windows.
             window: Samples per window, at least 32. For a stream with a daily cycle take whole days.
             calibration_windows: How many held-out windows to aim at; their stride follows from it.
+            quasi_static: Whether to take the level out of channels that drift. Without it no bias passes for
+                drift, and clean windows of a drifting stream are refused.
 
         Raises:
             ReferenceFitError: If the data are too short, too gappy or have no channel that varies.
@@ -128,7 +134,9 @@ class EquilibriumReference:
                 f"only {len(fitting)} fitting and {len(held_out)} calibration windows are free of gaps",
                 hint=f"give at least {_MIN_FITTING_WINDOWS} and {_MIN_CALIBRATION_WINDOWS}: more clean data",
             )
-        geometry = fit_geometry(interpolate_clean(samples.values[:half]))
+        filled = interpolate_clean(samples.values)
+        levels = quasi_static_levels(filled, half, window) if quasi_static else None
+        geometry = fit_geometry(filled[:half], levels, window)
         statistics = [window_statistics(block, geometry) for block in fitting]
         stacked = {name: np.array([s[name] for s in statistics]) for name in STATISTICAL_CHECKS}
         weights, noise = arrow_of_time(stacked[CheckName.CURRENTS], half / window)
@@ -145,7 +153,9 @@ class EquilibriumReference:
             current_noise=noise,
             calibration={},
             reversed_scores=np.empty(0),
-            independent_windows=(len(clean) - half) // window,
+            independent_windows=min(
+                count_disjoint(clean.timestamps_ns[half:], clean.interval_s, window), len(held_out)
+            ),
         )
         scores = [draft.scores(block) for block in held_out]
         backward = [draft.scores(block[::-1])[CheckName.CURRENTS] for block in held_out]
@@ -159,6 +169,23 @@ class EquilibriumReference:
     def calibration_windows(self) -> int:
         """Number of calibration windows; no p-value is smaller than one over this plus one."""
         return len(self.reversed_scores)
+
+    def certifiable_alpha(self, checks: int) -> float:
+        """The lowest level that this many checks on these clean data can certify, ``checks / (k + 1)``.
+
+        A clean window exceeds all of k exchangeable clean windows with probability 1 / (k + 1) in each check;
+        overlapping windows refine p-values below that but do not make them true.
+        """
+        return min(1.0, checks / (self.independent_windows + 1))
+
+    @property
+    def quasi_static(self) -> tuple[tuple[str, float, float], ...]:
+        """``(channel, low, high)``: levels in the channel's unit within which a bias passes for drift."""
+        low, high = self.geometry.level_range * self.geometry.scale + self.geometry.mean
+        moving = self.geometry.level_range[1] > self.geometry.level_range[0]
+        return tuple(
+            (name, float(low[i]), float(high[i])) for i, name in enumerate(self.channels) if moving[i]
+        )
 
     def scores(self, values: Array) -> dict[CheckName, float]:
         """Nonconformity scores of one complete window of the checked channels, shape (window, d)."""

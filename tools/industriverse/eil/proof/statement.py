@@ -21,6 +21,9 @@ __all__ = [
     "CouldNotRun",
     "EquilibriumPredicate",
     "ExcludedChannel",
+    "FreshnessRecord",
+    "QuasiStaticChannel",
+    "SourceRecord",
     "Statement",
     "Subject",
     "limitation_text",
@@ -29,7 +32,10 @@ __all__ = [
 ]
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE: Final = "https://industriverse.dev/attestations/proof-of-equilibrium/v1"
+PREDICATE_TYPE: Final = "urn:industriverse:attestation:proof-of-equilibrium:v1"
+
+# Parts that earlier certificates lack; where they say nothing they are left out of the signed bytes.
+OPTIONAL_PARTS: Final = ("certifiable_alpha", "quasi_static_channels", "freshness", "source")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 UtcText = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$")]
@@ -65,6 +71,62 @@ class ExcludedChannel(_Strict):
     reason: str
 
 
+class QuasiStaticChannel(_Strict):
+    """A channel whose level drifts in the clean data: a bias between these levels cannot be told from drift."""
+
+    name: str
+    low: float
+    high: float
+
+
+class FreshnessRecord(_Strict):
+    """The numbers behind the freshness check; its p-values follow from them (``proof.watermark``).
+
+    Attributes:
+        actuator: The actuator that was excited.
+        amplitude_share: Amplitude of the excitation as a share of the actuator's range.
+        started: Time of the first excited sample.
+        session_key_sha256: Commitment to the session key, which stays secret until it is disclosed.
+        model_sha256: Digest of the response model.
+        correlation: Telemetry with expected response.
+        expected_correlation: Its value for a noiseless answer as in commissioning.
+        gain_floor: Weakest share of it that counts as an answer.
+        live_spread: Root sum square of the signs' weights in the live test.
+        replay_spread: The same in the replay test.
+        replay_p_value: Bound on the probability that telemetry ignorant of the challenge answers so well.
+        answering_channels: Channels that answer by themselves; nothing is said about the others.
+    """
+
+    actuator: Annotated[str, Field(min_length=1)]
+    amplitude_share: Annotated[float, Field(gt=0.0, le=0.25)]
+    started: UtcText
+    session_key_sha256: Sha256
+    model_sha256: Sha256
+    correlation: float
+    expected_correlation: Annotated[float, Field(ge=0.0)]
+    gain_floor: Annotated[float, Field(gt=0.0, le=1.0)]
+    live_spread: Annotated[float, Field(ge=0.0)]
+    replay_spread: Annotated[float, Field(ge=0.0)]
+    replay_p_value: Probability
+    answering_channels: list[str]
+
+
+class SourceRecord(_Strict):
+    """The chain that the device itself signed, which the window was compared with sample by sample.
+
+    Attributes:
+        device_key_id: SHA-256 of the device's public key.
+        first_sequence: Number of the first block that was verified.
+        last_sequence: Number of the last one.
+        head_sha256: Digest of the last one.
+    """
+
+    device_key_id: Sha256
+    first_sequence: Annotated[int, Field(ge=0)]
+    last_sequence: Annotated[int, Field(ge=0)]
+    head_sha256: Sha256
+
+
 class EquilibriumPredicate(_Strict):
     """What was checked on the window, with which reference, and how it came out.
 
@@ -89,6 +151,10 @@ class EquilibriumPredicate(_Strict):
         reference_sha256: Digest of the reference.
         nonce: The verifier's nonce in hex, or None if there was none.
         previous_sha256: Digest of the previous certificate of the stream, or None for the first.
+        certifiable_alpha: The lowest level that the independent windows can certify.
+        quasi_static_channels: Channels whose level was taken out; absent if there are none.
+        freshness: What the keyed challenge showed; absent if there was none.
+        source: The device's own chain; absent if there is none.
         verdict: Always ``consistent_with_equilibrium`` with its truth value.
         limitation: What the certificate does not say.
     """
@@ -113,6 +179,10 @@ class EquilibriumPredicate(_Strict):
     reference_sha256: Sha256
     nonce: Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$")] | None
     previous_sha256: Sha256 | None
+    certifiable_alpha: Probability | None = None
+    quasi_static_channels: list[QuasiStaticChannel] | None = None
+    freshness: FreshnessRecord | None = None
+    source: SourceRecord | None = None
     consistent_with_equilibrium: bool
     limitation: str
 
@@ -129,23 +199,48 @@ class Statement(_Strict):
 
     type: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type", default=STATEMENT_TYPE)
     subject: Annotated[list[Subject], Field(min_length=1, max_length=1)]
-    predicate_type: Literal["https://industriverse.dev/attestations/proof-of-equilibrium/v1"] = Field(
+    predicate_type: Literal["urn:industriverse:attestation:proof-of-equilibrium:v1"] = Field(
         alias="predicateType", default=PREDICATE_TYPE
     )
     predicate: EquilibriumPredicate
 
     def payload(self) -> bytes:
-        """The statement as RFC 8785 canonical JSON."""
-        return canonical_json(self.model_dump(mode="json", by_alias=True))
+        """The statement as RFC 8785 canonical JSON; a part that does not exist is absent, not null."""
+        fields = self.model_dump(mode="json", by_alias=True)
+        for part in OPTIONAL_PARTS:
+            if fields["predicate"][part] is None:
+                del fields["predicate"][part]
+        return canonical_json(fields)
 
 
-def limitation_text(alpha: float, samples: int) -> str:
-    """The fixed sentence that says how little a certificate claims."""
-    return (
+def limitation_text(
+    alpha: float, samples: int, *, replay_p_value: float | None = None, certifiable_alpha: float | None = None
+) -> str:
+    """The fixed sentences that say how little a certificate claims.
+
+    Args:
+        alpha: Level of the certificate.
+        samples: Number of samples.
+        replay_p_value: Outcome of the replay test if the challenge was on.
+        certifiable_alpha: The lowest level that the clean data can certify, if stated.
+    """
+    text = (
         f"Consistent with equilibrium at level alpha = {alpha:g} with n = {samples} samples, by the checks "
-        "listed as run. This does not exclude tampering that these checks cannot see, such as a replay of "
-        "clean data, and says nothing about checks listed as not run."
+        "listed as run. This does not exclude tampering that these checks cannot see, "
     )
+    if replay_p_value is None:
+        text += "such as a replay of clean data, and says nothing about checks listed as not run."
+    else:
+        text += (
+            f"such as a forger who knew the challenge. Without it so good an answer has probability at most "
+            f"{replay_p_value:.3g}; that speaks for the channels listed as answering, not for the others."
+        )
+    if certifiable_alpha is not None and certifiable_alpha > alpha:
+        text += (
+            f" The clean data certify no level below {certifiable_alpha:.3g}: calm windows may be refused more "
+            "often than alpha says."
+        )
+    return text
 
 
 def utc_text(time_ns: int) -> str:

@@ -16,11 +16,13 @@ from industriverse.eil.proof.errors import (
 )
 from industriverse.eil.proof.keys import key_id, load_public_key
 from industriverse.eil.proof.statement import (
+    CheckRecord,
     EquilibriumPredicate,
     Statement,
     limitation_text,
     parse_statement,
 )
+from industriverse.eil.proof.watermark import FreshnessResult
 
 __all__ = ["VerifiedCertificate", "verify_certificate", "verify_chain"]
 
@@ -57,6 +59,20 @@ class VerifiedCertificate:
         p = self.predicate
         lines = [f"stream {p.stream}, {p.start} to {p.end}, n = {p.samples}, {len(p.channels)} channels"]
         lines += [f"  {c.name}: p = {c.p_value:.3g} > {p.bonferroni_threshold:.3g}" for c in p.checks]
+        if p.freshness is not None:
+            answering = ", ".join(p.freshness.answering_channels) or "none alone"
+            lines.append(
+                f"  challenge on {p.freshness.actuator}, {p.freshness.amplitude_share:.2%} of its range: a replay "
+                f"answers so well with p <= {p.freshness.replay_p_value:.3g}; answering: {answering}"
+            )
+        if p.source is not None:
+            lines.append(
+                f"  source chain: blocks {p.source.first_sequence} to {p.source.last_sequence} of device key "
+                f"{p.source.device_key_id[:16]}…"
+            )
+        if p.quasi_static_channels:
+            drifting = ", ".join(f"{c.name} ({c.low:.4g} to {c.high:.4g})" for c in p.quasi_static_channels)
+            lines.append(f"  a bias within these levels would pass for drift: {drifting}")
         lines += [f"  {skipped.name}: could not run, {skipped.reason}" for skipped in p.could_not_run]
         if p.excluded_channels:
             lines.append(f"  not checked: {', '.join(c.name for c in p.excluded_channels)}")
@@ -145,6 +161,12 @@ def verify_chain(
 
 
 def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
+    _check_lists(predicate)
+    _check_p_values(predicate)
+    _check_limits(predicate)
+
+
+def _check_lists(predicate: EquilibriumPredicate) -> None:
     names = [check.name for check in predicate.checks] + [skip.name for skip in predicate.could_not_run]
     if sorted(names) != sorted(CheckName):
         raise _contradiction("the checks run and not run are not the five checks, each once")
@@ -152,6 +174,16 @@ def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
         raise _contradiction(
             f"checks_run is {predicate.checks_run} and {len(predicate.checks)} checks are listed"
         )
+    challenged = CheckName.FRESHNESS in (check.name for check in predicate.checks)
+    if predicate.freshness is not None and not challenged:
+        raise _contradiction("freshness is recorded and not listed as run")
+    if predicate.start > predicate.end:
+        raise _contradiction("the window ends before it starts")
+    if predicate.source and predicate.source.first_sequence > predicate.source.last_sequence:
+        raise _contradiction("the source chain ends before it starts")
+
+
+def _check_p_values(predicate: EquilibriumPredicate) -> None:
     threshold = predicate.alpha / predicate.checks_run
     if not math.isclose(predicate.bonferroni_threshold, threshold, rel_tol=1e-12):
         raise _contradiction(
@@ -162,6 +194,9 @@ def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
     if 1.0 / grid > threshold:
         raise _contradiction(f"{grid - 1} calibration windows cannot refuse anything at this alpha")
     for check in predicate.checks:
+        if check.name is CheckName.FRESHNESS:
+            _check_freshness(predicate, check)
+            continue
         rank = check.p_value * grid
         if not 1.0 - 1e-9 <= rank <= grid + 1e-9 or abs(rank - round(rank)) > 1e-6:
             raise _contradiction(
@@ -173,12 +208,50 @@ def _check_arithmetic(predicate: EquilibriumPredicate) -> None:
         raise _contradiction(
             f"the verdict is {said!r} and the failing checks are: {', '.join(failing) or 'none'}"
         )
+
+
+def _check_limits(predicate: EquilibriumPredicate) -> None:
     if predicate.independent_windows > predicate.calibration_windows:
         raise _contradiction("more independent windows than calibration windows")
-    if predicate.start > predicate.end:
-        raise _contradiction("the window ends before it starts")
-    if predicate.limitation != limitation_text(predicate.alpha, predicate.samples):
+    certifiable = predicate.certifiable_alpha
+    right = min(1.0, predicate.checks_run / (predicate.independent_windows + 1))
+    if certifiable is not None and not math.isclose(certifiable, right, rel_tol=1e-12):
+        raise _contradiction(f"certifiable_alpha {certifiable:g} is not checks / (windows + 1) = {right:g}")
+    expected = limitation_text(
+        predicate.alpha,
+        predicate.samples,
+        replay_p_value=predicate.freshness.replay_p_value if predicate.freshness else None,
+        certifiable_alpha=certifiable,
+    )
+    if predicate.limitation != expected:
         raise _contradiction("the limitation text is not the one that belongs to alpha and n")
+
+
+def _check_freshness(predicate: EquilibriumPredicate, check: CheckRecord) -> None:
+    record = predicate.freshness
+    if record is None or predicate.nonce is None:
+        raise _contradiction("freshness is listed as run without the record or the nonce of a challenge")
+    result = FreshnessResult(
+        record.correlation,
+        record.expected_correlation,
+        record.gain_floor,
+        record.live_spread,
+        record.replay_spread,
+        (),
+    )
+    pairs = ((check.p_value, result.p_value), (record.replay_p_value, result.replay_p_value))
+    # An exponential of a square: a relative error of 1e-15 in its argument grows by the argument.
+    if not all(math.isclose(said, right, rel_tol=1e-9) for said, right in pairs):
+        raise _contradiction("the p-values of freshness do not follow from the recorded numbers")
+    if record.replay_p_value > predicate.bonferroni_threshold:
+        raise _contradiction(
+            f"the challenge does not tell an answer from a replay (p = {record.replay_p_value:.3g})"
+        )
+    if record.started > predicate.start:
+        raise _contradiction("the challenge started after the window")
+    known = {*predicate.channels, *(channel.name for channel in predicate.excluded_channels)}
+    if not set(record.answering_channels) <= known:
+        raise _contradiction("channels answer that the window does not have")
 
 
 def _check_subject(statement: Statement) -> None:

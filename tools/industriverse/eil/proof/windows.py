@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from industriverse.eil.proof.errors import EvidenceMismatchError, WindowError
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, ChannelKind, Frame
 
-__all__ = ["MAX_MISSING_SHARE", "fill_missing", "frame_from_window_bytes", "is_contiguous", "window_bytes"]
+__all__ = [
+    "MAX_MISSING_SHARE",
+    "fill_missing",
+    "frame_from_window_bytes",
+    "gap_rows",
+    "is_contiguous",
+    "window_bytes",
+]
 
 _MAGIC = b"industriverse-window-1\n"
 # More invented samples than this and the statistics would describe the interpolation.
@@ -21,11 +28,16 @@ MAX_MISSING_SHARE = 0.05
 _GAP_INTERVALS = 1.5
 
 
+def gap_rows(timestamps_ns: NDArray[np.int64], interval_s: float) -> NDArray[np.intp]:
+    """Rows before which the step is longer than 1.5 or shorter than 0.5 sampling intervals."""
+    steps_s = np.diff(timestamps_ns) / NANOSECONDS_PER_SECOND
+    uneven = (steps_s > _GAP_INTERVALS * interval_s) | (steps_s < 0.5 * interval_s)
+    return np.flatnonzero(uneven) + 1
+
+
 def is_contiguous(timestamps_ns: NDArray[np.int64], interval_s: float) -> bool:
     """Whether no step is longer than 1.5 or shorter than 0.5 sampling intervals."""
-    steps_s = np.diff(timestamps_ns) / NANOSECONDS_PER_SECOND
-    longest, shortest = _GAP_INTERVALS * interval_s, 0.5 * interval_s
-    return bool(np.all(steps_s <= longest) and np.all(steps_s >= shortest))
+    return not gap_rows(timestamps_ns, interval_s).size
 
 
 def fill_missing(values: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
