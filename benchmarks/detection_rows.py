@@ -102,7 +102,7 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
         ahead = np.concatenate([fit(clean[:start])(clean[start:stop]) for start, stop in pairwise(edges)])
         tail = fit_tail(ahead)[None, :]
         promise = ticket_threshold(
-            fuse_components(ahead[:, None], tail, np.ones(1)),
+            fuse_components(ahead[:, None], tail, np.ones(1), np.ones(1), 0.0),
             interval_s=unit.clean.interval_s,
             budget_per_day=budget_per_day,
         )
@@ -111,7 +111,8 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
         scores = tuple(model(_filled(run.frame, unit.clean)) for run in unit.runs)
         spent = time.process_time() - started
         alarms = tuple(
-            fuse_components(np.ascontiguousarray(s)[:, None], tail, np.ones(1)) >= promise.threshold
+            fuse_components(np.ascontiguousarray(s)[:, None], tail, np.ones(1), np.ones(1), 0.0)
+            >= promise.threshold
             for s in scores
         )
         return Scored(scores, alarms, promise.promised_per_day, spent)

@@ -60,24 +60,71 @@ def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
 
 
 @_compiled
-def _fuse(components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Weighted mean of the capped -log p of the components."""
-    score = 0.0
+def _fuse(
+    components: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    drift_rate: float,
+) -> tuple[float, float]:
+    """Weighted mean of the capped -log p of the components: as it is, and over what each lately carried.
+
+    On clean rows -log p has mean 1. ``drift`` follows its recent mean, from values limited to ``DRIFT_LIMIT``
+    and from none above ``DRIFT_REJECT``, so that a slow change of the plant ceases to raise alarms while a
+    strong departure, however long, teaches nothing. The first score never adapts.
+    """
+    score, adapted = 0.0, 0.0
     for c in range(weights.shape[0]):
         if weights[c] > 0.0:
-            score += weights[c] * min(_negative_log_p(components[c], tails[c]), layout.SCORE_CAP)
-    return score
+            surprise = min(_negative_log_p(components[c], tails[c]), layout.SCORE_CAP)
+            if surprise < layout.DRIFT_REJECT:
+                drift[c] += drift_rate * (min(surprise, layout.DRIFT_LIMIT) - drift[c])
+            score += weights[c] * surprise
+            adapted += weights[c] * surprise / max(drift[c], 1.0)
+    return score, adapted
 
 
 @_compiled
 def fuse_components(
-    components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]
+    components: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    drift_rate: float,
 ) -> NDArray[np.float64]:
-    """Fused scores in nats, shape (n,), of raw components (n, c) with fitted tails and weights."""
+    """Adapted scores in nats, shape (n,), of raw components (n, c); ``drift`` (c,) moves on."""
     scores = np.empty(components.shape[0])
     for t in range(components.shape[0]):
-        scores[t] = _fuse(components[t], tails, weights)
+        scores[t] = _fuse(components[t], tails, weights, drift, drift_rate)[1]
     return scores
+
+
+@_compiled
+def _keep_budget(adapted: float, scalars: NDArray[np.float64], counters: NDArray[np.float64]) -> bool:
+    """Whether the sample is in alarm; the threshold moves so that tickets come at the promised rate.
+
+    Integral control (Gibbs & Candes, "Adaptive conformal inference under distribution shift", 2021): up by one
+    gain at a ticket, down by gain times rate at each calm sample. Frozen while in alarm beyond the first
+    tickets of an excursion, and bounded, so that no attack lifts the threshold by more than a known amount.
+    """
+    alarm = adapted >= scalars[layout.THRESHOLD] + counters[layout.OFFSET]
+    counters[layout.SINCE_TICKET] += 1.0
+    gain = scalars[layout.KEEPER_GAIN]
+    if alarm:
+        counters[layout.SINCE_ALARM] = 0.0
+        if counters[layout.SINCE_TICKET] >= scalars[layout.REFRACTORY_ROWS]:
+            counters[layout.SINCE_TICKET] = 0.0
+            counters[layout.EXCURSION_TICKETS] += 1.0
+            if counters[layout.EXCURSION_TICKETS] <= layout.EXCURSION_LIMIT:
+                counters[layout.OFFSET] += gain
+    else:
+        counters[layout.SINCE_ALARM] += 1.0
+        if counters[layout.SINCE_ALARM] >= scalars[layout.REFRACTORY_ROWS]:
+            counters[layout.EXCURSION_TICKETS] = 0.0
+        counters[layout.OFFSET] -= gain * scalars[layout.TICKET_RATE]
+    limit = scalars[layout.KEEPER_LIMIT]
+    counters[layout.OFFSET] = min(max(counters[layout.OFFSET], -limit), limit)
+    return alarm
 
 
 @_compiled
@@ -413,6 +460,7 @@ def run_kernel(
     window: NDArray[np.float64],
     flow: NDArray[np.float64],
     counters: NDArray[np.float64],
+    drift: NDArray[np.float64],
     components: NDArray[np.float64],
     readings: NDArray[np.float64],
 ) -> None:
@@ -437,6 +485,7 @@ def run_kernel(
         window: Running moments of the leading innovation modes, shape (k + 1, k).
         flow: Running moments of the leading equilibrium modes and their past, shape (2 k + 2, 2 k).
         counters: Counters named in ``layout``.
+        drift: Recent mean of the limited -log p of each component, shape (c,).
         components: Receives the raw components, shape (n, c).
         readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12).
     """
@@ -486,10 +535,10 @@ def run_kernel(
         reading[10] = _structure(window, kinetic, scalars[layout.WINDOW_RATE], correlation, lower)
         _flow(flow, position, scalars[layout.WINDOW_RATE], pair_matrix, pair_lower, column, reading)
         reading[6] -= scalars[layout.ENTROPY_OFFSET]
-        score = _fuse(component, tails, weights)
+        score, adapted = _fuse(component, tails, weights, drift, scalars[layout.DRIFT_RATE])
         reading[0] = score
-        reading[1] = np.exp(-min(_negative_log_p(score, tails[weights.shape[0]]), layout.SCORE_CAP))
-        reading[2] = 1.0 if score >= scalars[layout.THRESHOLD] else 0.0
+        reading[1] = np.exp(-min(_negative_log_p(adapted, tails[weights.shape[0]]), layout.SCORE_CAP))
+        reading[2] = 1.0 if _keep_budget(adapted, scalars, counters) else 0.0
         reading[3] = 0.5 * (t2 + residual)
         reading[4] = 0.5 * kinetic_energy
         reading[7] = reading[8] + reading[9] + reading[10]
