@@ -92,7 +92,8 @@ def _nab(folder: Path) -> Iterator[tuple[str, Frame]]:
     for name, rows in table.groupby("file", sort=True):
         labelled = rows["label_window"].to_numpy() > 0
         clean = rows.iloc[: int(labelled.argmax()) if labelled.any() else len(rows)]
-        interval_s = float(rows["timestamp"].diff().median().total_seconds())
+        middle: Any = rows["timestamp"].diff().median()
+        interval_s = float(middle.total_seconds())
         yield str(name), frame_of_table(clean, ["value"], interval_s)
 
 
@@ -160,7 +161,7 @@ def show(name: str, cases: list[CleanCase]) -> dict[str, Any]:
     judged = [case for case in cases if case.expected >= MINIMUM_EXPECTED]
     certified = [case for case in judged if case.certified]
     ratios = [case.realised_per_day / case.promised_per_day for case in judged]
-    line = {
+    line: dict[str, Any] = {
         "set": name,
         "cases": len(cases),
         "certified": sum(case.certified for case in cases),

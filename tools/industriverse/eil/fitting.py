@@ -129,7 +129,7 @@ def _warm_state(model: KernelModel, values: Array, level: Array, longest: int) -
 
 
 def _level_residuals(scaled: Array, rates: Array, level: Array) -> Array:
-    from industriverse.eil.kernel import level_residuals
+    from industriverse.eil.kernel_moments import level_residuals
 
     residuals: Array = level_residuals(np.ascontiguousarray(scaled), rates, layout.SLEW_VALUE, level)
     return residuals
