@@ -1,6 +1,7 @@
 """Detection benchmark: ours beside MSPC, pyod and trivial rows, on labelled telemetry split in time.
 
     python benchmarks/detection.py --data $INDUSTRIVERSE_DATA [--sets skab,tep] [--json out.json] [--quick]
+    python benchmarks/detection.py --data $INDUSTRIVERSE_DATA --speed --markdown docs/benchmarks.md
 
 Every method is fitted and calibrated on clean rows alone, with one configuration for all sets; labels serve
 the measurement only. The ticket threshold of every method comes from the same calibration.
@@ -11,37 +12,46 @@ import json
 import platform
 import sys
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 # Run as a script, Python puts only this folder on the path, not the root that makes it a package.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+from benchmarks.detection_report import markdown
 from benchmarks.detection_rows import Row, Scored, available_rows
 from benchmarks.detection_sets import SETS, Unit
+from benchmarks.detection_speed import measure_speed
 
 from industriverse.eil.calibration import SECONDS_PER_DAY
-from industriverse.eil.evaluation import auc_pr, event_report, vus_pr
+from industriverse.eil.etapr import etapr
+from industriverse.eil.evaluation import auc_pr, batadal_score, bootstrap_interval, event_report, vus_pr
 from industriverse.eil.watch import ticket_rows
 
 QUICK_UNITS = 3
 QUICK_RUNS = 4
+RESAMPLES = 100
 
 
 @dataclass
 class Tally:
     """Sums of one method over the units of one set."""
 
-    vus: list[float]
-    auc: list[float]
-    delays_s: list[float]
-    promised: list[float]
+    vus: list[float] = field(default_factory=list)
+    auc: list[float] = field(default_factory=list)
+    etapr: list[float] = field(default_factory=list)
+    contest: list[float] = field(default_factory=list)
+    delays_s: list[float] = field(default_factory=list)
+    promised: list[float] = field(default_factory=list)
+    runs: list[tuple[Any, Any]] = field(default_factory=list)
     events: int = 0
     found: int = 0
     false_tickets: int = 0
+    false_before: int = 0
     normal_days: float = 0.0
     alarm_rows: int = 0
     normal_rows: int = 0
@@ -59,7 +69,12 @@ class Tally:
             if labels.any():
                 self.vus.append(vus_pr(labels, scores))
                 self.auc.append(auc_pr(labels, scores))
+                self.etapr.append(etapr(labels, alarm).f1)
+                self.runs.append((labels, scores))
+                if not labels.all():
+                    self.contest.append(batadal_score(times, labels, alarm))
             report = event_report(times, labels, alarm)
+            self.false_before += report.false_rows_before_first
             self.events += report.total
             self.found += report.found
             self.delays_s += report.delays_s
@@ -78,7 +93,11 @@ class Result:
     set: str
     method: str
     vus_pr: float
+    vus_low: float
+    vus_high: float
     auc_pr: float
+    etapr_f1: float
+    contest_s: float
     anomaly_rate: float
     events_found: int
     events: int
@@ -87,19 +106,25 @@ class Result:
     promised_per_day: float
     realised_per_day: float
     alarm_share: float
+    false_rows_before_first: int
     cpu_us_per_sample: float
 
 
 def evaluate(name: str, row: Row, units: list[Unit], budget_per_day: float) -> Result:
-    tally = Tally([], [], [], [])
+    tally = Tally()
     for unit in units:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other people's methods warn about constant channels
             tally.add(unit, row.score(unit, budget_per_day))
+    low, high = bootstrap_interval(tally.runs, vus_pr, resamples=RESAMPLES)
     return Result(
         set=name,
         method=row.name,
         vus_pr=float(np.mean(tally.vus)),
+        vus_low=low,
+        vus_high=high,
+        etapr_f1=float(np.mean(tally.etapr)),
+        contest_s=float(np.mean(tally.contest)) if tally.contest else float("nan"),
         auc_pr=float(np.mean(tally.auc)),
         anomaly_rate=1.0 - tally.normal_rows / tally.rows,
         events_found=tally.found,
@@ -109,6 +134,7 @@ def evaluate(name: str, row: Row, units: list[Unit], budget_per_day: float) -> R
         promised_per_day=float(np.mean(tally.promised)),
         realised_per_day=tally.false_tickets / tally.normal_days,
         alarm_share=tally.alarm_rows / tally.normal_rows,
+        false_rows_before_first=tally.false_before,
         cpu_us_per_sample=1e6 * tally.cpu_s / tally.rows,
     )
 
@@ -116,12 +142,13 @@ def evaluate(name: str, row: Row, units: list[Unit], budget_per_day: float) -> R
 def show(name: str, results: list[Result]) -> None:
     print(f"\n{name}: anomaly rate {results[0].anomaly_rate:.3f}")
     print(
-        f"{'':15}{'VUS-PR':>8}{'AUC-PR':>8}{'found':>9}{'delay s':>10}{'worst s':>10}"
-        f"{'promised/d':>12}{'realised/d':>12}{'alarm %':>9}{'us/sample':>11}"
+        f"{'':15}{'VUS-PR':>8}{'95 % interval':>16}{'AUC-PR':>8}{'eTaPR':>7}{'S':>7}{'found':>9}"
+        f"{'delay s':>10}{'worst s':>10}{'promised/d':>12}{'realised/d':>12}{'alarm %':>9}{'us/sample':>11}"
     )
     for r in results:
         print(
-            f"{r.method:15}{r.vus_pr:8.3f}{r.auc_pr:8.3f}{f'{r.events_found}/{r.events}':>9}"
+            f"{r.method:15}{r.vus_pr:8.3f}{f'{r.vus_low:.3f}..{r.vus_high:.3f}':>16}{r.auc_pr:8.3f}"
+            f"{r.etapr_f1:7.3f}{r.contest_s:7.3f}{f'{r.events_found}/{r.events}':>9}"
             f"{r.median_delay_s:10.0f}{r.worst_delay_s:10.0f}{r.promised_per_day:12.3g}"
             f"{r.realised_per_day:12.3g}{100 * r.alarm_share:9.2f}{r.cpu_us_per_sample:11.1f}",
             flush=True,
@@ -136,7 +163,7 @@ def machine() -> dict[str, str]:
         lines = [line for line in cpu.read_text().splitlines() if "model name" in line]
         names = [line.split(":", 1)[1].strip() for line in lines]
         found["cpu"] = f"{len(names)} x {names[0]}" if names else platform.machine()
-    for package in ("industriverse", "numpy", "scipy", "numba", "pandas", "pyod", "scikit-learn"):
+    for package in ("industriverse", "numpy", "scipy", "numba", "pandas", "pyod", "scikit-learn", "river"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -151,6 +178,8 @@ def main() -> int:
     parser.add_argument("--sets", default=",".join(SETS), help=f"comma separated, of {', '.join(SETS)}")
     parser.add_argument("--budget", type=float, default=1.0, help="false tickets per day (default 1)")
     parser.add_argument("--quick", action="store_true", help="a few units and runs of each set only")
+    parser.add_argument("--speed", action="store_true", help="also measure the time a sample")
+    parser.add_argument("--markdown", type=Path, help="also write the page of results to this file")
     parser.add_argument("--rows", default="", help="only methods whose name contains one of these words")
     arguments = parser.parse_args()
     names = arguments.sets.split(",")
@@ -176,8 +205,14 @@ def main() -> int:
         show(name, of_set)
         results += of_set
     show_mean(rows, results)
+    speed = measure_speed() if arguments.speed else []
+    for line in speed:
+        print(line.text())
+    if arguments.markdown:
+        arguments.markdown.write_text(markdown(facts, arguments.budget, results, speed))
     if arguments.json:
         content = {"machine": facts, "quick": arguments.quick, "results": [asdict(r) for r in results]}
+        content["speed"] = [asdict(line) for line in speed]
         arguments.json.write_text(json.dumps(content, indent=2, default=str) + "\n")
     return 0 if results else 1
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -89,6 +91,22 @@ def _fit_pyod(make: Callable[[], Any]) -> Fitter:
     return fit
 
 
+def _fit_half_space_trees(clean: Array) -> Scorer:
+    """River's half-space trees, one sample at a time, features scaled to the clean range."""
+    trees: Any = import_module("river.anomaly").HalfSpaceTrees
+    low, span = clean.min(axis=0), np.ptp(clean, axis=0)
+    span = np.where(span > 0.0, span, 1.0)
+    names = [str(j) for j in range(clean.shape[1])]
+    model: Any = trees(n_trees=25, height=8, window_size=min(250, len(clean) // 2), seed=0)
+
+    def sample(row: Array) -> dict[str, float]:
+        return dict(zip(names, np.clip((row - low) / span, 0.0, 1.0).tolist(), strict=True))
+
+    for row in clean:
+        model.learn_one(sample(row))
+    return lambda values: np.array([model.score_one(sample(row)) for row in values], dtype=np.float64)
+
+
 def _filled(frame: Frame, clean: Frame) -> Array:
     return np.where(np.isnan(frame.values), np.nanmedian(clean.values, axis=0), frame.values)
 
@@ -102,7 +120,7 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
         ahead = np.concatenate([fit(clean[:start])(clean[start:stop]) for start, stop in pairwise(edges)])
         tail = fit_tail(ahead)[None, :]
         promise = ticket_threshold(
-            fuse_components(ahead[:, None], tail, np.ones(1)),
+            fuse_components(ahead[:, None], tail, np.ones(1), np.ones(1), 0.0),
             interval_s=unit.clean.interval_s,
             budget_per_day=budget_per_day,
         )
@@ -111,7 +129,8 @@ def calibrated(fit: Fitter) -> Callable[[Unit, float], Scored]:
         scores = tuple(model(_filled(run.frame, unit.clean)) for run in unit.runs)
         spent = time.process_time() - started
         alarms = tuple(
-            fuse_components(np.ascontiguousarray(s)[:, None], tail, np.ones(1)) >= promise.threshold
+            fuse_components(np.ascontiguousarray(s)[:, None], tail, np.ones(1), np.ones(1), 0.0)
+            >= promise.threshold
             for s in scores
         )
         return Scored(scores, alarms, promise.promised_per_day, spent)
@@ -143,10 +162,16 @@ def available_rows() -> tuple[list[Row], list[str]]:
     try:
         from pyod.models.ecod import ECOD
         from pyod.models.iforest import IForest
+        from pyod.models.pca import PCA
     except ImportError as error:
-        missing.append(f"ECOD and IForest left out: {error}; install the extra 'benchmark'")
+        missing.append(f"pyod rows left out: {error}; install the extra 'benchmark'")
     else:
+        rows.append(Row("pyod PCA", calibrated(_fit_pyod(PCA))))
         rows.append(Row("pyod ECOD", calibrated(_fit_pyod(ECOD))))
         rows.append(Row("pyod IForest", calibrated(_fit_pyod(lambda: IForest(random_state=0)))))
+    if find_spec("river") is None:
+        missing.append("river HST left out: river is not installed; install the extra 'benchmark'")
+    else:
+        rows.append(Row("river HST", calibrated(_fit_half_space_trees)))
     rows += [Row("always alarm", constant(True)), Row("never alarm", constant(False)), Row("random", random)]
     return rows, missing

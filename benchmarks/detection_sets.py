@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 
-__all__ = ["SETS", "TestRun", "Unit"]
+__all__ = ["SETS", "TestRun", "Unit", "frame_of_table"]
 
 SKAB_CLEAN_ROWS = 400
 
@@ -33,7 +33,7 @@ class Unit:
     runs: tuple[TestRun, ...]
 
 
-def _frame(table: Any, columns: list[str], interval_s: float, first_row: int = 0) -> Frame:
+def frame_of_table(table: Any, columns: list[str], interval_s: float, first_row: int = 0) -> Frame:
     """A regularly sampled frame: the sets are regular up to clock jitter, and time only paces tickets."""
     step = round(interval_s * NANOSECONDS_PER_SECOND)
     return Frame(
@@ -55,7 +55,7 @@ def skab(folder: Path) -> Iterator[Unit]:
         labels = _labels(rows["anomaly"])
         if labels[:SKAB_CLEAN_ROWS].any():
             raise SystemExit(f"skab {name}: an anomaly lies in the first {SKAB_CLEAN_ROWS} rows")
-        frame = _frame(rows, columns, 1.0)
+        frame = frame_of_table(rows, columns, 1.0)
         run = TestRun(frame.rows(SKAB_CLEAN_ROWS), labels[SKAB_CLEAN_ROWS:])
         yield Unit(str(name), frame.rows(0, SKAB_CLEAN_ROWS), (run,))
 
@@ -65,8 +65,8 @@ def batadal(folder: Path) -> Iterator[Unit]:
     clean = pd.read_parquet(folder / "batadal" / "dataset03.parquet")
     test = pd.read_parquet(folder / "batadal" / "dataset04.parquet")
     columns = [c for c in clean.columns if c not in ("DATETIME", "ATT_FLAG")]
-    run = TestRun(_frame(test, columns, 3600.0, len(clean)), _labels(test["ATT_FLAG"]))
-    yield Unit("dataset04", _frame(clean, columns, 3600.0), (run,))
+    run = TestRun(frame_of_table(test, columns, 3600.0, len(clean)), _labels(test["ATT_FLAG"]))
+    yield Unit("dataset04", frame_of_table(clean, columns, 3600.0), (run,))
 
 
 def tep(folder: Path) -> Iterator[Unit]:
@@ -75,10 +75,10 @@ def tep(folder: Path) -> Iterator[Unit]:
     columns = [c for c in table.columns if c.startswith(("XMEAS", "XMV"))]
     normal = table[(table["fault"] == 0) & (table["split"] == "train")]
     runs = tuple(
-        TestRun(_frame(rows, columns, 180.0, len(normal)), _labels(rows["label"]))
+        TestRun(frame_of_table(rows, columns, 180.0, len(normal)), _labels(rows["label"]))
         for _, rows in table[table["split"] == "test"].groupby("fault", sort=True)
     )
-    yield Unit("faults", _frame(normal, columns, 180.0), runs)
+    yield Unit("faults", frame_of_table(normal, columns, 180.0), runs)
 
 
 def asd(folder: Path) -> Iterator[Unit]:
@@ -87,8 +87,8 @@ def asd(folder: Path) -> Iterator[Unit]:
         table = pd.read_parquet(path)
         columns = [c for c in table.columns if c not in ("label", "split")]
         clean, test = table[table["split"] == "train"], table[table["split"] == "test"]
-        run = TestRun(_frame(test, columns, 300.0, len(clean)), _labels(test["label"]))
-        yield Unit(path.stem, _frame(clean, columns, 300.0), (run,))
+        run = TestRun(frame_of_table(test, columns, 300.0, len(clean)), _labels(test["label"]))
+        yield Unit(path.stem, frame_of_table(clean, columns, 300.0), (run,))
 
 
 SETS: dict[str, Callable[[Path], Iterator[Unit]]] = {

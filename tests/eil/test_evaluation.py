@@ -10,6 +10,9 @@ from industriverse.eil.errors import EilError
 from industriverse.eil.evaluation import (
     alarm_share,
     auc_pr,
+    batadal_score,
+    bootstrap_interval,
+    event_blocks,
     event_report,
     range_auc_pr,
     segments,
@@ -127,3 +130,38 @@ def test_always_alarm_earns_a_ticket_an_hour() -> None:
 def test_bad_input_is_refused(labels: list[bool], scores: list[float], message: str) -> None:
     with pytest.raises(EilError, match=message):
         vus_pr(np.array(labels), np.array(scores))
+
+
+def test_the_contest_score_gives_always_alarm_three_quarters_and_never_a_quarter() -> None:
+    labels = np.zeros(100, dtype=np.bool_)
+    labels[20:40] = True
+    labels[70:80] = True
+    times = np.arange(100, dtype=np.int64) * MINUTE
+    assert batadal_score(times, labels, np.ones(100, dtype=np.bool_)) == pytest.approx(0.75)
+    assert batadal_score(times, labels, np.zeros(100, dtype=np.bool_)) == pytest.approx(0.25)
+    assert batadal_score(times, labels, labels) == pytest.approx(1.0)
+
+
+def test_event_blocks_hold_every_row_once_and_one_event_each() -> None:
+    labels = np.zeros(50, dtype=np.bool_)
+    labels[[5, 6, 20, 40]] = True
+    blocks = event_blocks(labels)
+    assert [row for a, b in blocks for row in range(a, b)] == list(range(50))
+    assert all(len(segments(labels[a:b])) == 1 for a, b in blocks)
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(4)
+    hits = 0
+    for trial in range(100):
+        runs = [(np.array([True]), np.array([value])) for value in generator.normal(size=30)]
+        low, high = bootstrap_interval(runs, lambda _, scores: float(scores[0]), seed=trial)
+        hits += low <= 0.0 <= high
+    assert 85 <= hits <= 100
+
+
+def test_a_single_run_is_resampled_by_its_events() -> None:
+    labels = np.tile(np.repeat([False, True, False], [20, 5, 20]), 8)
+    scores = labels + np.random.default_rng(1).normal(size=len(labels))
+    low, high = bootstrap_interval([(labels, scores)], auc_pr, resamples=50)
+    assert low < auc_pr(labels, scores) < high

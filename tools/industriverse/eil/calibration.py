@@ -31,6 +31,8 @@ SECONDS_PER_DAY = 86_400.0
 MINIMUM_BLOCKS = 12
 BOOTSTRAPS = 200
 BOOTSTRAP_QUANTILE = 0.6  # on the safe side of the median; further up, events are lost faster than tickets
+KEEPER_GAIN = 0.2  # of the Gumbel spread: five tickets too many or too few correct the rate by a factor e
+KEEPER_LIMIT = 2.5  # of the spread: the kept threshold stays within a factor 12 of the fitted rate
 BOOTSTRAP_SEED = 20_240_917
 
 
@@ -47,6 +49,7 @@ class Calibration:
         threshold: Score in nats from which a sample is in alarm.
         block_rows: Rows of a block.
         blocks: Number of blocks.
+        spread: Gumbel scale of the block maxima, nats: a threshold higher by it lets e times fewer blocks pass.
     """
 
     budget_per_day: float
@@ -56,6 +59,7 @@ class Calibration:
     threshold: float
     block_rows: int
     blocks: int
+    spread: float
 
     @property
     def certified(self) -> bool:
@@ -133,11 +137,19 @@ def calibrate(
     components, readings, limits = forward_chain(values, scales)
     weights = fusion_weights(components, len(scales))
     tails = fit_tails(components)
-    scores: Array = fuse_components(components, tails, weights)
+    scores: Array = fuse_components(
+        components, tails, weights, np.ones(len(weights)), float(core.model.scalars[layout.DRIFT_RATE])
+    )
     calibration = ticket_threshold(scores, interval_s=interval_s, budget_per_day=budget_per_day)
     entropy = float(np.median(readings[:, layout.READING_COLUMNS.index("entropy")]))
     model = replace(core.model, tails=np.vstack([tails, fit_tail(scores)]), weights=weights).with_scalars(
-        ENTROPY_OFFSET=entropy, THRESHOLD=calibration.threshold, **limits
+        ENTROPY_OFFSET=entropy,
+        THRESHOLD=calibration.threshold,
+        KEEPER_GAIN=KEEPER_GAIN * calibration.spread,
+        KEEPER_LIMIT=KEEPER_LIMIT * calibration.spread,
+        TICKET_RATE=calibration.promised_per_day * interval_s / SECONDS_PER_DAY,
+        REFRACTORY_ROWS=max(1.0, float(round(REFRACTORY_S / interval_s))),
+        **limits,
     )
     return model, calibration
 
@@ -173,6 +185,7 @@ def ticket_threshold(scores: Array, *, interval_s: float, budget_per_day: float)
         threshold=min(threshold, 0.9 * layout.SCORE_CAP),
         block_rows=block_rows,
         blocks=len(maxima),
+        spread=_gumbel(maxima)[1],
     )
 
 
@@ -207,12 +220,17 @@ def _tickets_per_block(scores: Array, maxima: Array, refractory_rows: int, proba
     return max(1.0, tickets / max(1, int((maxima >= level).sum())))
 
 
-def _return_level(maxima: Array, probability: float) -> float:
-    """Gumbel quantile exceeded by a block with ``probability``, by probability-weighted moments."""
+def _gumbel(maxima: Array) -> tuple[float, float]:
+    """Location and scale of the Gumbel law of block maxima by probability-weighted moments."""
     ordered = np.sort(maxima)
     n = len(ordered)
     first = float(ordered.mean())
     second = float((np.arange(n) * ordered).sum() / (n * (n - 1))) if n > 1 else 0.5 * first
     spread = max((2.0 * second - first) / np.log(2.0), 1e-9)
-    location = first - np.euler_gamma * spread
+    return first - np.euler_gamma * spread, spread
+
+
+def _return_level(maxima: Array, probability: float) -> float:
+    """Gumbel quantile exceeded by a block with ``probability``."""
+    location, spread = _gumbel(maxima)
     return float(location - spread * np.log(-np.log1p(-probability)))

@@ -8,13 +8,22 @@ from numpy.typing import ArrayLike, NDArray
 from industriverse.eil import layout
 from industriverse.eil.calibration import calibrate
 from industriverse.eil.errors import DetectorError, FitError
-from industriverse.eil.evidence import channel_evidence
+from industriverse.eil.evidence import channel_evidence, negative_log_p
+from industriverse.eil.feedback import Feedback, FeedbackBook, Verdict
 from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS, fit_core, usable_scales
 from industriverse.eil.reference import Reference
 from industriverse.eil.state import KernelState
-from industriverse.signals import ChannelEvidence, Frame, ThermoReading, ThermoReadings
+from industriverse.signals import (
+    NANOSECONDS_PER_SECOND,
+    ChannelEvidence,
+    Frame,
+    ThermoReading,
+    ThermoReadings,
+)
 
 __all__ = ["Detector", "DetectorSnapshot"]
+
+BEFORE_ALL_NS = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +70,8 @@ class Detector:
         self._components: NDArray[np.float64] | None = None
         self._sample: NDArray[np.float64] | None = None
         self._timestamp_ns: int | None = None
+        self._book: FeedbackBook | None = None
+        self._relief_until_ns: int | None = None
 
     @classmethod
     def from_reference(cls, reference: Reference) -> "Detector":
@@ -120,17 +131,20 @@ class Detector:
 
     def _adopt(self, reference: Reference) -> None:
         self._reference = reference
+        self._book = FeedbackBook(layout.component_names(reference.scales))
         self.reset()
 
     def reset(self) -> None:
         """Go back to the state right after the clean rows."""
         self._state = self.reference.initial.copy()
         self._components = self._sample = self._timestamp_ns = None
+        self._relief_until_ns = self._require_book().next_change_ns(BEFORE_ALL_NS)
 
     def rewind(self) -> None:
         """Go to the neutral state before the clean rows, to read those rows themselves, in sample."""
         self._state = self.reference.model.neutral_state()
         self._components = self._sample = self._timestamp_ns = None
+        self._relief_until_ns = self._require_book().next_change_ns(BEFORE_ALL_NS)
 
     def score(self, frame: Frame) -> ThermoReadings:
         """Readings of the next rows of the stream, one a row, continuing where the last call ended.
@@ -138,11 +152,11 @@ class Detector:
         Raises:
             DetectorError: If nothing was fitted, channels differ or time does not go on.
         """
-        reference, state = self.reference, self._require_state()
+        state = self._require_state()
         values = self._aligned(frame)
         if len(frame):
             self._check_time(int(frame.timestamps_ns[0]))
-        components, readings = reference.model.run(values, state)
+        components, readings = self._run(frame.timestamps_ns, values, state)
         if len(frame):
             self._components, self._sample = components[-1], values[-1].copy()
             self._timestamp_ns = int(frame.timestamps_ns[-1])
@@ -169,6 +183,8 @@ class Detector:
             channel = reference.names[int(np.flatnonzero(np.isinf(values[0]))[0])]
             raise DetectorError(f"channel {channel!r} is infinite", hint="mark missing values with NaN")
         self._check_time(timestamp_ns)
+        if self._relief_until_ns is not None and timestamp_ns >= self._relief_until_ns:
+            self._set_relief(timestamp_ns, state)
         components, readings = reference.model.run(values, state)
         self._components, self._sample, self._timestamp_ns = components[0], values[0], timestamp_ns
         return _as_reading(timestamp_ns, readings[0].tolist())
@@ -185,6 +201,83 @@ class Detector:
         return channel_evidence(
             reference.channels, reference.model, self._require_state(), self._components, self._sample
         )
+
+    def surprises(self) -> dict[str, float]:
+        """-log p of each component at the latest sample, nats, largest first: what feedback may name.
+
+        Raises:
+            DetectorError: If no sample was read yet.
+        """
+        if self._components is None:
+            raise DetectorError("no sample was read yet", hint="score or update first")
+        model, names = self.reference.model, layout.component_names(self.reference.scales)
+        found = {
+            name: negative_log_p(float(self._components[c]), model.tails[c])
+            for c, name in enumerate(names)
+            if model.weights[c] > 0.0
+        }
+        return dict(sorted(found.items(), key=lambda entry: -entry[1]))
+
+    def take_feedback(
+        self, ticket: str, verdict: Verdict, *, component: str, surprise: float, given_ns: int, hold_s: float
+    ) -> Feedback:
+        """Take a verdict on a ticket; it touches the named component alone and expires after ``hold_s``.
+
+        Args:
+            ticket: Id of the ticket.
+            verdict: False and planned work relieve the component in the alarm; true withdraws such relief.
+            component: Component named, see :meth:`surprises`.
+            surprise: Its -log p at the ticket, nats.
+            given_ns: When the verdict is given, nanoseconds since 1970-01-01 UTC.
+            hold_s: How long it holds, seconds.
+
+        Raises:
+            FeedbackError: If the component is unknown or the expiry is not ahead.
+            DetectorError: If nothing was fitted yet.
+        """
+        book, state = self._require_book(), self._require_state()
+        expires_ns = given_ns + round(hold_s * NANOSECONDS_PER_SECOND)
+        feedback = Feedback(ticket, verdict, component, surprise, given_ns, expires_ns)
+        book.forget_expired(given_ns)
+        book.add(feedback)
+        if verdict is Verdict.TRUE:
+            # What was learned to be slow change was an event: the component is fully heard again.
+            state.drift[book.components.index(component)] = 1.0
+        self._set_relief(self._timestamp_ns if self._timestamp_ns is not None else given_ns, state)
+        return feedback
+
+    @property
+    def feedback(self) -> tuple[Feedback, ...]:
+        """The verdicts kept, oldest first."""
+        return self._require_book().entries
+
+    def _set_relief(self, now_ns: int, state: KernelState) -> None:
+        book = self._require_book()
+        state.relief[:] = book.relief_at(now_ns)
+        self._relief_until_ns = book.next_change_ns(now_ns)
+
+    def _run(
+        self, timestamps_ns: NDArray[np.int64], values: NDArray[np.float64], state: KernelState
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Run the kernel, cut where a verdict begins or ends to hold."""
+        parts, start = [], 0
+        while start < len(values) and self._relief_until_ns is not None:
+            if timestamps_ns[start] >= self._relief_until_ns:
+                self._set_relief(int(timestamps_ns[start]), state)
+                continue
+            stop = int(np.searchsorted(timestamps_ns, self._relief_until_ns, side="left"))
+            parts.append(self.reference.model.run(values[start:stop], state))
+            start = stop
+        if start < len(values) or not parts:
+            parts.append(self.reference.model.run(values[start:], state))
+        if len(parts) == 1:
+            return parts[0]
+        return np.vstack([part[0] for part in parts]), np.vstack([part[1] for part in parts])
+
+    def _require_book(self) -> FeedbackBook:
+        if self._book is None:
+            raise DetectorError("the detector has no reference", hint="fit it on clean telemetry first")
+        return self._book
 
     def snapshot(self) -> DetectorSnapshot:
         """An independent copy of where the detector stands."""
@@ -204,6 +297,8 @@ class Detector:
         self._state = snapshot.state.copy()
         self._components, self._sample = snapshot.components, snapshot.sample
         self._timestamp_ns = snapshot.timestamp_ns
+        stood_ns = BEFORE_ALL_NS if snapshot.timestamp_ns is None else snapshot.timestamp_ns
+        self._relief_until_ns = self._require_book().next_change_ns(stood_ns)
 
     def _require_state(self) -> KernelState:
         if self._state is None:

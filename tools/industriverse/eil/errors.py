@@ -2,7 +2,16 @@
 
 from industriverse.physics.errors import IndustriverseError
 
-__all__ = ["CalibrationError", "DetectorError", "EilError", "FitError", "ReferenceFileError", "ScoringError"]
+__all__ = [
+    "CalibrationError",
+    "DetectorError",
+    "EilError",
+    "FeedbackError",
+    "FitError",
+    "ReferenceFileError",
+    "RegimeError",
+    "ScoringError",
+]
 
 
 class EilError(IndustriverseError):
@@ -27,3 +36,11 @@ class ReferenceFileError(EilError):
 
 class ScoringError(EilError):
     """A scoring run cannot start or cannot write its table."""
+
+
+class FeedbackError(EilError):
+    """A verdict on a ticket cannot be taken; the message names what is wrong with it."""
+
+
+class RegimeError(EilError):
+    """A regime cannot be admitted, refused or scored."""

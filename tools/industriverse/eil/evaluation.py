@@ -4,7 +4,9 @@ VUS-PR after Paparrizos et al., "Volume Under the Surface: A New Accuracy Evalua
 Anomaly Detection", PVLDB 15(11), 2022. Labels serve evaluation only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ __all__ = [
     "EventReport",
     "alarm_share",
     "auc_pr",
+    "batadal_score",
+    "bootstrap_interval",
+    "event_blocks",
     "event_report",
     "range_auc_pr",
     "segments",
@@ -185,3 +190,76 @@ def event_report(timestamps_ns: NDArray[np.int64], labels: Labels, alarm: NDArra
             delays.append(float(elapsed) / NANOSECONDS_PER_SECOND)
     first = events[0][0] if events else len(labels)
     return EventReport(len(events), len(delays), tuple(delays), int(alarm[:first].sum()))
+
+
+def batadal_score(timestamps_ns: NDArray[np.int64], labels: Labels, alarm: NDArray[np.bool_]) -> float:
+    """S of the BATADAL contest: half earliness, half classification, 1 at best, 0.75 for always in alarm.
+
+    Earliness is 1 minus the mean over events of delay / duration (1 where not found); classification is the
+    mean of true positive and true negative rate (Taormina et al., J. Water Resour. Plan. Manage. 144(8), 2018).
+
+    Raises:
+        EilError: If no row is an event or none is normal.
+    """
+    events = segments(labels)
+    if not events or labels.all():
+        raise EilError("S needs events and normal rows", hint="give labels with both")
+    waits = []
+    for start, stop in events:
+        rows = np.flatnonzero(alarm[start:stop])
+        span = float(timestamps_ns[stop - 1] - timestamps_ns[start]) or 1.0
+        elapsed = float(timestamps_ns[start + int(rows[0])] - timestamps_ns[start]) if rows.size else span
+        waits.append(elapsed / span if rows.size else 1.0)
+    classified = 0.5 * (float(alarm[labels].mean()) + float((~alarm[~labels]).mean()))
+    return 0.5 * (1.0 - float(np.mean(waits))) + 0.5 * classified
+
+
+def event_blocks(labels: Labels) -> list[tuple[int, int]]:
+    """The rows cut midway between neighbouring events, so that each block holds one event and its calm."""
+    events = segments(labels)
+    cuts = [(a[1] + b[0]) // 2 for a, b in pairwise(events)]
+    edges = [0, *cuts, len(labels)]
+    return list(pairwise(edges))
+
+
+def bootstrap_interval(
+    runs: list[tuple[Labels, Array]],
+    statistic: Callable[[Labels, Array], float],
+    *,
+    level: float = 0.95,
+    resamples: int = 200,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of the mean of ``statistic`` over runs, by block bootstrap.
+
+    Whole runs are drawn again where there are several; in a single run the blocks around its events are drawn
+    and joined, so that what depends on its neighbours in time stays together.
+
+    Args:
+        runs: Labels and scores of each run; runs without an event are left out.
+        statistic: Figure of one run.
+        level: Coverage of the interval.
+        resamples: Number of draws.
+        seed: Seed of the draws.
+
+    Raises:
+        EilError: If no run holds an event.
+    """
+    usable = [(labels, scores) for labels, scores in runs if labels.any()]
+    if not usable:
+        raise EilError("no run holds an event", hint="give labelled runs")
+    generator = np.random.default_rng(seed)
+    if len(usable) > 1:
+        values = np.array([statistic(labels, scores) for labels, scores in usable])
+        draws = values[generator.integers(0, len(values), (resamples, len(values)))].mean(axis=1)
+    else:
+        labels, scores = usable[0]
+        blocks = event_blocks(labels)
+        drawn = []
+        for _ in range(resamples):
+            picks = generator.integers(0, len(blocks), len(blocks))
+            rows = np.concatenate([np.arange(*blocks[pick]) for pick in picks])
+            drawn.append(statistic(labels[rows], scores[rows]))
+        draws = np.array(drawn)
+    tail = 0.5 * (1.0 - level)
+    return float(np.quantile(draws, tail)), float(np.quantile(draws, 1.0 - tail))

@@ -23,7 +23,7 @@ def negative_log_p(component: float, tail: Array) -> float:
     """The kernel's capped ``-log p`` of one component, nats."""
     from industriverse.eil.kernel import fuse_components
 
-    fused = fuse_components(np.array([[component]]), tail[None, :], np.ones(1))
+    fused = fuse_components(np.array([[component]]), tail[None, :], np.ones(1), np.ones(1), 0.0)
     return float(fused[0])
 
 

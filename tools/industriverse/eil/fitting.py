@@ -97,7 +97,9 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
     scalars[layout.CALM_INNOVATION] = scalars[layout.CALM_SMOOTH] = -1.0
     scalars[layout.STIRRED_INNOVATION] = scalars[layout.STIRRED_SMOOTH] = np.inf
     scalars[layout.THRESHOLD] = np.inf
+    scalars[layout.REFRACTORY_ROWS] = 1.0
     scalars[layout.WINDOW_RATE] = 1.0 / max(scales)
+    scalars[layout.DRIFT_RATE] = 1.0 / (layout.DRIFT_SCALES * max(scales))
     components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)
     tails = np.zeros((components + 1, 3 + layout.KNOTS))
     tails[:, :2] = 1.0
@@ -122,11 +124,12 @@ def _warm_state(model: KernelModel, values: Array, level: Array, longest: int) -
     state = model.neutral_state()
     state.channel[layout.LEVEL] = level
     model.with_frozen_level().run(values[-min(len(values), 2 * longest) :], state)
+    state.drift[:] = 1.0  # these rows were scored without tails
     return state
 
 
 def _level_residuals(scaled: Array, rates: Array, level: Array) -> Array:
-    from industriverse.eil.kernel import level_residuals
+    from industriverse.eil.kernel_moments import level_residuals
 
     residuals: Array = level_residuals(np.ascontiguousarray(scaled), rates, layout.SLEW_VALUE, level)
     return residuals

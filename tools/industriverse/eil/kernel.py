@@ -6,37 +6,21 @@ fusion of capped ``-log p`` values. Everything that survives a sample lives in t
 :class:`~industriverse.eil.state.KernelState`, so a block and its rows one by one run the same instructions
 and give the same bits. Cost per sample is O(d (p r + m)) for d channels, r lag features and m modes.
 
-numba is imported here and nowhere else in the package; import this module only where samples are scored. All
-compiled functions share this one file because the compiler's cache on disk is renewed file by file.
+numba is loaded with this module; import it only where samples are scored. The compiler's cache on disk is renewed
+file by file, so save this file too after a change in ``layout`` or ``kernel_moments``.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
+from industriverse.eil.compiled import compiled
+from industriverse.eil.kernel_moments import flow_moments, structure_energy
 
-__all__ = ["fuse_components", "level_residuals", "run_kernel"]
-
-# NaN marks a missing value, so the flags that let the compiler assume there is none are left out.
-_FAST = {"reassoc", "contract", "arcp", "nsz"}
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+__all__ = ["fuse_components", "run_kernel"]
 
 
-def _compiled(function: _Function) -> _Function:
-    """Compile on first call, kept on disk where some folder can be written."""
-    compiler: Any = njit
-    try:
-        compiled: _Function = compiler(cache=True, nogil=True, fastmath=_FAST)(function)
-    except RuntimeError:  # numba found no writable folder for its cache: compile once a process instead
-        compiled = compiler(nogil=True, fastmath=_FAST)(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     """-log of the clean probability of a component at least ``value``: empirical knots, then a GPD tail."""
     exceedance, sigma, xi = tail[0], tail[1], tail[2]
@@ -59,47 +43,77 @@ def _negative_log_p(value: float, tail: NDArray[np.float64]) -> float:
     return float(-np.log(1.0 - step * (low + part)))
 
 
-@_compiled
-def _fuse(components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Weighted mean of the capped -log p of the components."""
-    score = 0.0
+@compiled
+def _fuse(
+    components: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    relief: NDArray[np.float64],
+    drift_rate: float,
+) -> tuple[float, float]:
+    """Weighted mean of the capped -log p of the components: as it is, and over what each lately carried.
+
+    On clean rows -log p has mean 1. ``drift`` follows its recent mean, from values limited to ``DRIFT_LIMIT``
+    and from none above ``DRIFT_REJECT``, so that a slow change of the plant ceases to raise alarms while a
+    strong departure, however long, teaches nothing. ``relief`` divides what a person has called false or
+    planned. The first score never adapts.
+    """
+    score, adapted = 0.0, 0.0
     for c in range(weights.shape[0]):
         if weights[c] > 0.0:
-            score += weights[c] * min(_negative_log_p(components[c], tails[c]), layout.SCORE_CAP)
-    return score
+            surprise = min(_negative_log_p(components[c], tails[c]), layout.SCORE_CAP)
+            if surprise < layout.DRIFT_REJECT:
+                drift[c] += drift_rate * (min(surprise, layout.DRIFT_LIMIT) - drift[c])
+            score += weights[c] * surprise
+            adapted += weights[c] * surprise / (max(drift[c], 1.0) * relief[c])
+    return score, adapted
 
 
-@_compiled
+@compiled
 def fuse_components(
-    components: NDArray[np.float64], tails: NDArray[np.float64], weights: NDArray[np.float64]
+    components: NDArray[np.float64],
+    tails: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    drift_rate: float,
 ) -> NDArray[np.float64]:
-    """Fused scores in nats, shape (n,), of raw components (n, c) with fitted tails and weights."""
-    scores = np.empty(components.shape[0])
+    """Adapted scores in nats, shape (n,), of raw components (n, c); ``drift`` (c,) moves on."""
+    scores, relief = np.empty(components.shape[0]), np.ones(weights.shape[0])
     for t in range(components.shape[0]):
-        scores[t] = _fuse(components[t], tails, weights)
+        scores[t] = _fuse(components[t], tails, weights, drift, relief, drift_rate)[1]
     return scores
 
 
-@_compiled
-def level_residuals(
-    scaled: NDArray[np.float64], rates: NDArray[np.float64], slew: float, level: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Scaled values minus the slew-limited quasi-static level, which is updated in place.
+@compiled
+def _keep_budget(adapted: float, scalars: NDArray[np.float64], counters: NDArray[np.float64]) -> bool:
+    """Whether the sample is in alarm; the threshold moves so that tickets come at the promised rate.
 
-    A missing value has residual 0 and leaves the level as it is.
+    Integral control (Gibbs & Candes, "Adaptive conformal inference under distribution shift", 2021): up by one
+    gain at a ticket, down by gain times rate at each calm sample. Frozen while in alarm beyond the first
+    tickets of an excursion, and bounded, so that no attack lifts the threshold by more than a known amount.
     """
-    residuals = np.zeros(scaled.shape)
-    for t in range(scaled.shape[0]):
-        for j in range(scaled.shape[1]):
-            value = scaled[t, j]
-            if value == value:
-                residual = value - level[j]
-                residuals[t, j] = residual
-                level[j] += min(max(residual, -slew), slew) * rates[j]
-    return residuals
+    alarm = bool(adapted >= scalars[layout.THRESHOLD] + counters[layout.OFFSET])
+    counters[layout.SINCE_TICKET] += 1.0
+    gain = scalars[layout.KEEPER_GAIN]
+    if alarm:
+        counters[layout.SINCE_ALARM] = 0.0
+        if counters[layout.SINCE_TICKET] >= scalars[layout.REFRACTORY_ROWS]:
+            counters[layout.SINCE_TICKET] = 0.0
+            counters[layout.EXCURSION_TICKETS] += 1.0
+            if counters[layout.EXCURSION_TICKETS] <= layout.EXCURSION_LIMIT:
+                counters[layout.OFFSET] += gain
+    else:
+        counters[layout.SINCE_ALARM] += 1.0
+        if counters[layout.SINCE_ALARM] >= scalars[layout.REFRACTORY_ROWS]:
+            counters[layout.EXCURSION_TICKETS] = 0.0
+        counters[layout.OFFSET] -= gain * scalars[layout.TICKET_RATE]
+    limit = scalars[layout.KEEPER_LIMIT]
+    counters[layout.OFFSET] = min(max(counters[layout.OFFSET], -limit), limit)
+    return alarm
 
 
-@_compiled
+@compiled
 def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Out = modes^T vector, summed channel by channel so that the inner loop is contiguous."""
     for c in range(modes.shape[1]):
@@ -111,7 +125,7 @@ def _project(vector: NDArray[np.float64], modes: NDArray[np.float64], out: NDArr
                 out[c] += value * modes[i, c]
 
 
-@_compiled
+@compiled
 def _forecast(
     coefficients: NDArray[np.float64], lags: NDArray[np.float64], forecast: NDArray[np.float64]
 ) -> None:
@@ -128,7 +142,7 @@ def _forecast(
                     forecast[j] += value * coefficients[row, j]
 
 
-@_compiled
+@compiled
 def _observe(
     sample: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -165,7 +179,7 @@ def _observe(
         state[layout.LEVEL, j] = level + min(max(residual, -slew), slew) * channel[layout.LEVEL_RATE, j]
 
 
-@_compiled
+@compiled
 def _remember(
     position: NDArray[np.float64],
     lag_basis: NDArray[np.float64],
@@ -185,7 +199,7 @@ def _remember(
             lags[0, i] = features[i]
 
 
-@_compiled
+@compiled
 def _mspc(
     state: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -211,7 +225,7 @@ def _mspc(
     return float(max(t2 / scalars[layout.T2_LIMIT], max(total - explained, 0.0) / scalars[layout.SPE_LIMIT]))
 
 
-@_compiled
+@compiled
 def _filter(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -262,107 +276,7 @@ def _filter(
             reading[9] = heat
 
 
-@_compiled
-def _cholesky_log_determinant(matrix: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
-    """Log det of a positive definite matrix; ``lower`` receives its Cholesky factor."""
-    n = matrix.shape[0]
-    total = 0.0
-    for i in range(n):
-        for j in range(i + 1):
-            value = matrix[i, j]
-            for q in range(j):
-                value -= lower[i, q] * lower[j, q]
-            if i == j:
-                value = max(value, 1e-12)
-                total += np.log(value)
-                lower[i, i] = np.sqrt(value)
-            else:
-                lower[i, j] = value / lower[j, j]
-    return total
-
-
-@_compiled
-def _structure(
-    window: NDArray[np.float64],
-    modes: NDArray[np.float64],
-    rate: float,
-    correlation: NDArray[np.float64],
-    lower: NDArray[np.float64],
-) -> float:
-    """-1/2 log det of the windowed correlation of the leading whitened innovation modes, kT.
-
-    ``window`` holds the running mean in its row 0 and the running second moment below it.
-    """
-    k = window.shape[1]
-    for i in range(k):
-        window[0, i] += rate * (modes[i] - window[0, i])
-        for j in range(i + 1):
-            window[1 + i, j] += rate * (modes[i] * modes[j] - window[1 + i, j])
-    for i in range(k):
-        correlation[i, i] = max(window[1 + i, i] - window[0, i] * window[0, i], layout.MINIMUM_VARIANCE)
-    for i in range(k):
-        for j in range(i):
-            covariance = window[1 + i, j] - window[0, i] * window[0, j]
-            # The small shrinkage keeps the determinant away from zero when modes move as one.
-            correlation[i, j] = 0.999 * covariance / np.sqrt(correlation[i, i] * correlation[j, j])
-    for i in range(k):
-        correlation[i, i] = 1.0
-    return max(-0.5 * _cholesky_log_determinant(correlation, lower), 0.0)
-
-
-@_compiled
-def _flow(
-    flow: NDArray[np.float64],
-    position: NDArray[np.float64],
-    rate: float,
-    matrix: NDArray[np.float64],
-    lower: NDArray[np.float64],
-    column: NDArray[np.float64],
-    reading: NDArray[np.float64],
-) -> None:
-    """Windowed entropy and entropy production of the leading equilibrium modes.
-
-    ``flow`` holds the previous modes in row 0, the running mean in row 1 and the running second moment G of
-    (previous, present) below. With P the exchange of the two halves, the production per step is
-    KL(N(0, G) || N(0, P G P)) = 1/2 tr((P G P)^-1 G) - k: zero exactly when the antisymmetric part of the
-    lag-1 covariance (and the drift of the variance) vanishes, never negative.
-    """
-    k = flow.shape[1] // 2
-    for i in range(k):
-        flow[0, k + i] = position[i]
-        flow[1, i] += rate * (position[i] - flow[1, i])
-    for i in range(2 * k):
-        for j in range(2 * k):
-            flow[2 + i, j] += rate * (flow[0, i] * flow[0, j] - flow[2 + i, j])
-    for i in range(k):
-        for j in range(k):
-            matrix[i, j] = flow[2 + k + i, k + j] - flow[1, i] * flow[1, j]
-        matrix[i, i] += layout.MINIMUM_VARIANCE
-    reading[6] = 0.5 * _cholesky_log_determinant(matrix[:k, :k], lower)
-    for i in range(2 * k):
-        for j in range(2 * k):
-            matrix[i, j] = flow[2 + (i + k) % (2 * k), (j + k) % (2 * k)]
-        matrix[i, i] += layout.MINIMUM_VARIANCE
-    _cholesky_log_determinant(matrix, lower)
-    trace = 0.0
-    for c in range(2 * k):
-        for i in range(2 * k):
-            column[i] = flow[2 + i, c] + (layout.MINIMUM_VARIANCE if i == c else 0.0)
-        for i in range(2 * k):
-            for q in range(i):
-                column[i] -= lower[i, q] * column[q]
-            column[i] /= lower[i, i]
-        for i in range(2 * k - 1, c - 1, -1):
-            for q in range(i + 1, 2 * k):
-                column[i] -= lower[q, i] * column[q]
-            column[i] /= lower[i, i]
-        trace += column[c]
-    reading[11] = max(0.5 * trace - k, 0.0)
-    for i in range(k):
-        flow[0, i] = position[i]
-
-
-@_compiled
+@compiled
 def _drain(
     state: NDArray[np.float64],
     smooth: NDArray[np.float64],
@@ -393,7 +307,7 @@ def _drain(
             smooth[a, c] *= 1.0 - layout.DRAIN
 
 
-@_compiled
+@compiled
 def run_kernel(
     values: NDArray[np.float64],
     channel: NDArray[np.float64],
@@ -413,6 +327,8 @@ def run_kernel(
     window: NDArray[np.float64],
     flow: NDArray[np.float64],
     counters: NDArray[np.float64],
+    drift: NDArray[np.float64],
+    relief: NDArray[np.float64],
     components: NDArray[np.float64],
     readings: NDArray[np.float64],
 ) -> None:
@@ -437,6 +353,8 @@ def run_kernel(
         window: Running moments of the leading innovation modes, shape (k + 1, k).
         flow: Running moments of the leading equilibrium modes and their past, shape (2 k + 2, 2 k).
         counters: Counters named in ``layout``.
+        drift: Recent mean of the limited -log p of each component, shape (c,).
+        relief: Divisor of each component in the adapted score, from feedback, shape (c,).
         components: Receives the raw components, shape (n, c).
         readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12).
     """
@@ -483,13 +401,13 @@ def run_kernel(
             _mspc(state, channel, mspc_modes, mode_variance[2], scalars, deviation, projected)
         )
         _filter(state, smooth, channel, position, rates, component, reading, report)
-        reading[10] = _structure(window, kinetic, scalars[layout.WINDOW_RATE], correlation, lower)
-        _flow(flow, position, scalars[layout.WINDOW_RATE], pair_matrix, pair_lower, column, reading)
+        reading[10] = structure_energy(window, kinetic, scalars[layout.WINDOW_RATE], correlation, lower)
+        flow_moments(flow, position, scalars[layout.WINDOW_RATE], pair_matrix, pair_lower, column, reading)
         reading[6] -= scalars[layout.ENTROPY_OFFSET]
-        score = _fuse(component, tails, weights)
+        score, adapted = _fuse(component, tails, weights, drift, relief, scalars[layout.DRIFT_RATE])
         reading[0] = score
-        reading[1] = np.exp(-min(_negative_log_p(score, tails[weights.shape[0]]), layout.SCORE_CAP))
-        reading[2] = 1.0 if score >= scalars[layout.THRESHOLD] else 0.0
+        reading[1] = np.exp(-min(_negative_log_p(adapted, tails[weights.shape[0]]), layout.SCORE_CAP))
+        reading[2] = 1.0 if _keep_budget(adapted, scalars, counters) else 0.0
         reading[3] = 0.5 * (t2 + residual)
         reading[4] = 0.5 * kinetic_energy
         reading[7] = reading[8] + reading[9] + reading[10]

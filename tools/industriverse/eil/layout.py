@@ -55,12 +55,21 @@ THRESHOLD: Final = 11
 WINDOW_RATE: Final = 12
 STIRRED_INNOVATION: Final = 13
 STIRRED_SMOOTH: Final = 14
-SCALAR_COUNT: Final = 15
+DRIFT_RATE: Final = 15
+KEEPER_GAIN: Final = 16
+KEEPER_LIMIT: Final = 17
+TICKET_RATE: Final = 18
+REFRACTORY_ROWS: Final = 19
+SCALAR_COUNT: Final = 20
 
 # Entries of the counters.
 CALM_COUNT: Final = 0
 STIRRED: Final = 1
-COUNTER_COUNT: Final = 2
+OFFSET: Final = 2
+SINCE_TICKET: Final = 3
+SINCE_ALARM: Final = 4
+EXCURSION_TICKETS: Final = 5
+COUNTER_COUNT: Final = 6
 
 # Components: innovation energy, T2, Q, MSPC, then four a scale.
 STATIC_COMPONENTS: Final = 4
@@ -70,6 +79,10 @@ SMOOTH_COMPONENT: Final = 3
 SCALES: Final = (4, 16, 64)  # samples; see reference: only those up to n_clean / 20 are used
 KNOTS: Final = 96  # empirical knots a tail; 20 tails of 96 doubles stay far below 1 MB a stream
 SCORE_CAP: Final = 20.0  # nats; an uncapped tail lets one component outvote all others
+DRIFT_LIMIT: Final = 4.0  # nats a component may at most be discounted by for a slow change of the plant
+DRIFT_REJECT: Final = 12.0  # nats from which a value is an event and teaches nothing about slow change
+DRIFT_SCALES: Final = 20.0  # that change is followed over so many of the longest filter
+EXCURSION_LIMIT: Final = 3.0  # tickets of one excursion that move the threshold
 CLIP_VALUE: Final = 30.0  # clean standard deviations
 SLEW_VALUE: Final = 1.0  # clean standard deviations by which the level may be pulled in one step
 CONSTANT_STEP: Final = 5.0  # what any change of a channel without clean variation counts for

@@ -21,6 +21,8 @@ class KernelState:
         window: Running mean and second moment of the leading innovation modes, shape (k + 1, k).
         flow: Previous modes, running mean and second moment of (previous, present), shape (2 k + 2, 2 k).
         counters: Counters of the drain rule.
+        drift: Recent mean of the limited -log p of each component, 1 on clean rows, shape (c,).
+        relief: Divisor of each component in the alarm's score, set by feedback, shape (c,).
     """
 
     channel: NDArray[np.float64]
@@ -29,6 +31,8 @@ class KernelState:
     window: NDArray[np.float64]
     flow: NDArray[np.float64]
     counters: NDArray[np.float64]
+    drift: NDArray[np.float64]
+    relief: NDArray[np.float64]
 
     @classmethod
     def neutral(
@@ -46,6 +50,8 @@ class KernelState:
             window=np.vstack([np.zeros((1, leading)), np.eye(leading)]),
             flow=np.vstack([np.zeros((2, 2 * flowing)), np.eye(2 * flowing)]),
             counters=np.zeros(layout.COUNTER_COUNT),
+            drift=np.ones(layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * scales),
+            relief=np.ones(layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * scales),
         )
 
     def copy(self) -> "KernelState":
@@ -54,4 +60,13 @@ class KernelState:
 
     def arrays(self) -> tuple[NDArray[np.float64], ...]:
         """The arrays in kernel order."""
-        return self.channel, self.lags, self.smooth, self.window, self.flow, self.counters
+        return (
+            self.channel,
+            self.lags,
+            self.smooth,
+            self.window,
+            self.flow,
+            self.counters,
+            self.drift,
+            self.relief,
+        )
