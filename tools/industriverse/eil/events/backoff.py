@@ -26,7 +26,7 @@ class BackoffCounts:
         maximum_symbols: Different symbols kept in one context at most; later ones stay novel there.
     """
 
-    def __init__(self, *, maximum_contexts: int = 200_000, maximum_symbols: int = 4096) -> None:
+    def __init__(self, *, maximum_contexts: int = 50_000, maximum_symbols: int = 4096) -> None:
         self.maximum_contexts = maximum_contexts
         self.maximum_symbols = maximum_symbols
         self._counts: dict[Context, dict[Hashable, int]] = {}

@@ -76,8 +76,10 @@ class TicketRule:
 
     def due(self, entity: str, timestamp_ns: int) -> bool:
         """Whether an alarm of the entity at this time raises a ticket; takes note if so."""
-        last = self._last.get(entity)
-        if last is not None and timestamp_ns - last < self._refractory_ns:
+        if self._refractory_ns == 0:
+            return True
+        last = self._last.get(entity, timestamp_ns - self._refractory_ns)
+        if timestamp_ns - last < self._refractory_ns:
             return False
         self._last[entity] = timestamp_ns
         self._last.move_to_end(entity)

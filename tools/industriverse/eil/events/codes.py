@@ -1,5 +1,6 @@
 """Field values to small integers: categories by frequency, numbers by clean quantiles and repeated values."""
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,9 +48,10 @@ class FieldCodes:
     @classmethod
     def fit(cls, name: str, values: Sequence[Any]) -> "FieldCodes":
         """Learn the discretisation from clean values, None where absent."""
-        present = [value for value in values if value is not ABSENT]
+        present = [value for value in values if value is not ABSENT and value == value]
         if present and not any(isinstance(value, str) for value in present):
-            edges = np.quantile(np.asarray(present, dtype=np.float64), np.linspace(0.0, 1.0, QUANTILES + 1))
+            finite = [value for value in map(float, present) if math.isfinite(value)]
+            edges = np.quantile(finite or [0.0], np.linspace(0.0, 1.0, QUANTILES + 1))
             return cls(name, np.unique(edges).tolist(), [])
         counts = Counter(map(str, present))
         ordered = sorted(counts, key=lambda category: (-counts[category], category))
@@ -65,11 +67,11 @@ class FieldCodes:
 
     def of(self, value: Any) -> int:
         """Code of a value; text in a numeric field counts as unseen."""
-        if value is ABSENT:
+        if value is ABSENT or value != value:  # NaN is no value
             return ABSENT_CODE
         if self._edges is None:
             return self._index.get(str(value), self._other)
-        if isinstance(value, str) or value != value:
+        if isinstance(value, str):
             return UNSEEN_CODE
         place = bisect_left(self._edges, value)
         exact = place < len(self._edges) and self._edges[place] == value

@@ -155,12 +155,19 @@ class EventModel:
         return -math.log(entities / (self.habits.total(()) + entities))
 
     def _advance_pace(self, event: Event, state: EntityState) -> int | None:
-        if state.last_ns is not None:
+        """Half-octave bin of the forgetful count, as it would be had the entity always gone on like this."""
+        if state.last_ns is None:
+            state.first_ns = event.timestamp_ns
+        else:
             idle_s = max(event.timestamp_ns - state.last_ns, 0) / NANOSECONDS_PER_SECOND
             state.pace *= math.exp(-idle_s / self.pace_time_s)
         state.pace += 1.0
         state.events += 1
-        return None if state.events < PACE_GAPS else math.floor(2.0 * math.log2(state.pace))
+        if state.events < PACE_GAPS:
+            return None
+        seen_s = max(event.timestamp_ns - state.first_ns, 1) / NANOSECONDS_PER_SECOND
+        seen_s *= state.events / (state.events - 1)
+        return math.floor(2.0 * math.log2(state.pace / -math.expm1(-seen_s / self.pace_time_s)))
 
     def state(self) -> dict[str, Any]:
         """Everything learnt, as JSON-ready values."""

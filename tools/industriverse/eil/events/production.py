@@ -36,7 +36,7 @@ def transition_work(
     """``ln(p_ij / p_ji)`` of one transition, nats: positive with the clean currents, negative against them."""
     forward = counts.get((before, after), 0) + PSEUDO_COUNT
     backward = counts.get((after, before), 0) + PSEUDO_COUNT
-    return math.log(forward / backward)
+    return math.log(forward) - math.log(backward)
 
 
 def entropy_production(counts: Mapping[tuple[Hashable, Hashable], int]) -> float:

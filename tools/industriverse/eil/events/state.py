@@ -1,6 +1,6 @@
 """What is remembered of each entity between its events: a fixed amount, whatever happens.
 
-Bound: an entity holds at most ``DEPTH`` recent symbols, the last times of ``MAXIMUM_LAST`` symbols and five
+Bound: an entity holds at most ``DEPTH`` recent symbols, the last times of ``MAXIMUM_LAST`` symbols and six
 numbers. Symbols and entity names are at most 512 characters where the adapters of
 :mod:`industriverse.signals.events` made them; with names of 64 bytes an entity takes below 16 KiB. At most
 ``maximum_entities`` are kept; the one idle longest is forgotten first and is then met as if it were idle.
@@ -21,6 +21,7 @@ class EntityState:
 
     Attributes:
         recent: Its last symbols, oldest first, at most ``DEPTH``.
+        first_ns: Time of its first event.
         last_ns: Time of its last event, None before the first.
         last_of: Time of its last event of each symbol, the most recent ``MAXIMUM_LAST`` symbols.
         pace: Exponentially forgotten count of its events.
@@ -30,6 +31,7 @@ class EntityState:
     """
 
     recent: tuple[str, ...] = ()
+    first_ns: int = 0
     last_ns: int | None = None
     last_of: OrderedDict[str, int] = field(default_factory=OrderedDict)
     pace: float = 0.0
@@ -51,6 +53,7 @@ class EntityState:
         """An independent copy."""
         return EntityState(
             self.recent,
+            self.first_ns,
             self.last_ns,
             self.last_of.copy(),
             self.pace,

@@ -16,6 +16,9 @@ from industriverse.eil.tails import fit_tail
 
 __all__ = ["Branch", "Tail"]
 
+# Energies that differ by less are the same: otherwise a stream that hardly varies would make a tail of its
+# rounding errors.
+RESOLUTION_NATS = 1.0 / 64.0
 LEAST_SAMPLES = 20  # below, a component has no tail worth the name and gets no weight
 
 
@@ -121,9 +124,13 @@ class Branch:
         )
 
 
+def _resolved(energy: float) -> float:
+    return round(energy / RESOLUTION_NATS) * RESOLUTION_NATS
+
+
 def _surprises(tails: Sequence[Tail | None], energies: Sequence[float | None]) -> list[float]:
     return [
-        0.0 if tail is None or energy is None else min(tail.nats(energy), SCORE_CAP)
+        0.0 if tail is None or energy is None else min(tail.nats(_resolved(energy)), SCORE_CAP)
         for tail, energy in zip(tails, energies, strict=True)
     ]
 
@@ -134,6 +141,7 @@ def _mean_surprise(tails: Sequence[Tail | None], energies: Sequence[float | None
 
 
 def _moving_tail(values: NDArray[np.float64], least: int) -> Tail | None:
+    values = np.round(values / RESOLUTION_NATS) * RESOLUTION_NATS
     if len(values) < least or np.ptp(values) < 1e-12:
         return None
     return Tail.fit(values)
