@@ -43,7 +43,7 @@ def make_events() -> MakeEvents:
 
 @pytest.fixture(scope="session")
 def clean() -> list[Event]:
-    return polling(1500)
+    return polling(1200)
 
 
 @pytest.fixture(scope="session")

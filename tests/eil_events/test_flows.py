@@ -47,7 +47,7 @@ def test_a_scan_raises_the_entropy_of_destinations_alone() -> None:
 def test_temperature_tells_bursts_from_a_poisson_stream_and_from_a_clock() -> None:
     generator = np.random.default_rng(0)
     poisson = [flow(float(s)) for s in np.sort(generator.uniform(0.0, 1000.0, 20_000))]
-    clock = [flow(1000.0 + 0.05 * i) for i in range(20_000)]
+    clock = [flow(1000.0 + 0.1 * i) for i in range(10_000)]
     burst = [flow(2000.0 + 100.0 * (i // 2000) + 0.0001 * i) for i in range(20_000)]
     frame = flow_frame([*poisson, *clock, *burst], bin_s=100.0)
     temperature = column(frame.values, "temperature")
@@ -60,6 +60,17 @@ def test_a_rare_flag_for_its_service_is_a_surprise() -> None:
     flows = [flow(0.01 * i) for i in range(1000)] + [flow(10.0 + 0.1 * i, flag="S0") for i in range(5)]
     surprise = column(flow_frame(flows, bin_s=10.0).values, "flag_surprise")
     assert surprise[1] > 3.0 > 0.2 > surprise[0]
+
+
+def test_flags_of_live_flows_are_judged_by_the_clean_ones_and_not_learnt() -> None:
+    clean = FlowBins(10.0)
+    for i in range(1000):
+        list(clean.add(flow(0.001 * i)))
+    live = FlowBins(10.0, surprise=clean.surprise, learn=False)
+    for i in range(100):
+        list(live.add(flow(0.001 * i, flag="S0")))
+    surprise = live.close()[1][FLOW_CHANNELS.index("flag_surprise")]
+    assert surprise == pytest.approx(-math.log(clean.surprise.probability([(), ("http",)], "S0")))
 
 
 def test_only_the_entity_asked_for_is_binned() -> None:

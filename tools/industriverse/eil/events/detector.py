@@ -132,6 +132,15 @@ class EventDetector:
         self._memory = EntityMemory(self.maximum_entities)
         self._latest = None
 
+    def snapshot(self) -> EntityMemory:
+        """Where the detector stands in its stream; give it back to :meth:`restore`."""
+        return self._memory.copy()
+
+    def restore(self, snapshot: EntityMemory) -> None:
+        """Return to a snapshot of this detector."""
+        self._memory = snapshot.copy()
+        self._latest = None
+
     def update(self, event: Event) -> EventReading:
         """Read the next event.
 

@@ -13,13 +13,19 @@ from industriverse.eil.events.model import (
     sequence_contexts,
 )
 from industriverse.eil.events.reference import EventReference
+from industriverse.eil.events.tails import Branch
 from industriverse.signals import NANOSECONDS_PER_SECOND
 from industriverse.signals.events import Event
 
-__all__ = ["ComponentEvidence", "EventExplanation", "Moment", "explain_event"]
+__all__ = ["ComponentEvidence", "EventExplanation", "FieldEvidence", "Moment", "explain_event"]
 
 FIELDS_SHOWN = 3
 ALTERNATIVES_SHOWN = 3
+COURSES = {
+    "pace": "its events come at an unusual rate",
+    "sustained": "its sequence of events is unusual",
+    "reversal": "its events run against their usual order",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class EventExplanation:
         usual_gap_s: Likeliest such time, seconds (middle of a half-octave); None if never met.
         known_entity: Whether the entity was met clean.
         fields: The most surprising fields.
+        event_surprise: ``-ln`` of the event's p-value, nats.
+        entity_surprise: ``-ln`` of the entity's p-value, nats.
     """
 
     event: Event
@@ -99,9 +107,18 @@ class EventExplanation:
     usual_gap_s: float | None
     known_entity: bool
     fields: tuple[FieldEvidence, ...]
+    event_surprise: float
+    entity_surprise: float
 
     def sentence(self) -> str:
         """The leading reason in one sentence; text of the event is quoted."""
+        if self.entity_surprise > self.event_surprise:
+            course = self.entity_evidence[0]
+            return (
+                f"{self.event.entity!r} has run unlike itself, latest with {self.event.symbol!r}: "
+                f"{COURSES[course.component]} (energy {course.energy_nats or 0.0:.3g} nats, "
+                f"usual {course.usual_nats or 0.0:.3g})"
+            )
         leading = self.event_evidence[0].component
         did = f"{self.event.entity!r} did {self.event.symbol!r}"
         if leading == "gap" and self.gap_s is not None and self.usual_gap_s is not None:
@@ -139,7 +156,13 @@ def explain_event(reference: EventReference, moment: Moment) -> EventExplanation
         usual_gap_s=seconds_of_bin(int(str(usual[0][0]))) if usual else None,
         known_entity=model.habits.knows((event.entity,)),
         fields=_fields(model, event),
+        event_surprise=_surprise(reference.event_branch, moment.energies[:split]),
+        entity_surprise=_surprise(reference.entity_branch, moment.energies[split:]),
     )
+
+
+def _surprise(branch: Branch, energies: tuple[float | None, ...]) -> float:
+    return branch.final.nats(branch.score(energies))
 
 
 def _evidence(

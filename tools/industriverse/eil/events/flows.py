@@ -31,23 +31,28 @@ MAXIMUM_BINS = 1_000_000
 
 
 class FlowBins:
-    """Bins flows one by one in fixed memory.
+    """Bins flows one by one in fixed memory: 48 KiB of sketches, and the counts of flags by service.
 
     Args:
         bin_s: Width of a bin, seconds.
-        surprise: Counts of flags by service to start from; they go on learning with each flow, after it was
-            judged.
+        surprise: Counts of flags by service to judge by, such as those of the clean flows.
+        learn: Whether each flow is learnt after it was judged; false keeps an attacker from teaching.
         seed: Seed of the sketches.
 
     Raises:
         EventFitError: If the width is not positive.
     """
 
-    def __init__(self, bin_s: float, *, surprise: BackoffCounts | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, bin_s: float, *, surprise: BackoffCounts | None = None, learn: bool = True, seed: int = 0
+    ) -> None:
         if not math.isfinite(bin_s) or bin_s <= 0.0:
             raise EventFitError(f"bin_s is {bin_s}", hint="give a positive width in seconds")
         self.bin_ns = max(round(bin_s * NANOSECONDS_PER_SECOND), PARTS)
-        self.surprise = surprise or BackoffCounts(maximum_contexts=4096, maximum_symbols=256)
+        if surprise is None:
+            surprise = BackoffCounts(maximum_contexts=4096, maximum_symbols=256)
+        self.surprise = surprise
+        self._learn = learn
         self._sketches = {name: EntropySketch(seed=seed + index) for index, name in enumerate(ENTROPY_FIELDS)}
         self._start_ns: int | None = None
         self._clear()
@@ -86,7 +91,8 @@ class FlowBins:
         contexts: list[Context] = [(), (str(event.fields.get("service", "-")),)]
         flag = str(event.fields.get("flag", "-"))
         self._surprise -= math.log(self.surprise.probability(contexts, flag))
-        self.surprise.learn(contexts, flag)
+        if self._learn:
+            self.surprise.learn(contexts, flag)
 
     def close(self) -> tuple[int, list[float]]:
         """End the bin in hand and start the next.

@@ -46,6 +46,9 @@ EVENT_COMPONENTS: Final = ("sequence", "gap", "rarity", "marks", "joint")
 ENTITY_COMPONENTS: Final = ("pace", "sustained", "reversal")
 COMPONENTS: Final = EVENT_COMPONENTS + ENTITY_COMPONENTS
 SUSTAINED_RATE: Final = 1.0 / 16.0
+CALM_EVENTS: Final = 6
+CALM_NATS: Final = 1.0  # a symbol of probability 1/e or more is calm, however regular the stream
+DRAIN: Final = 0.25
 REVERSAL_RATE: Final = 1.0 / 32.0
 PACE_GAPS: Final = 16.0  # memory of the pace in typical gaps, and events before it is judged
 
@@ -133,10 +136,18 @@ class EventModel:
         if state.recent:
             against = -transition_work(self.transitions, state.recent[-1], event.symbol)
             reversal = state.reversal = _blend(state.reversal, self.rest[1], against, REVERSAL_RATE)
-        state.sustained = _blend(state.sustained, self.rest[0], sequence, SUSTAINED_RATE)
+        self._sustain(state, sequence)
         rarity, marks = self.rarity(event), self.marks.energy(event)
         state.remember(event.symbol, event.timestamp_ns)
         return [sequence, gap, rarity, marks, rarity + marks, pace, state.sustained, reversal]
+
+    def _sustain(self, state: EntityState, sequence: float) -> None:
+        """Long memory raises false alarms after an event is over: once calm, the level drains."""
+        rest = self.rest[0]
+        state.calm = state.calm + 1 if sequence <= max(rest, CALM_NATS) else 0
+        state.sustained = _blend(state.sustained, rest, sequence, SUSTAINED_RATE)
+        if state.calm >= CALM_EVENTS and state.sustained > rest:
+            state.sustained += DRAIN * (rest - state.sustained)
 
     @staticmethod
     def _energy(table: BackoffCounts, contexts: list[Context], symbol: int | None) -> float | None:

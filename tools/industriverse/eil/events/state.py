@@ -1,13 +1,13 @@
 """What is remembered of each entity between its events: a fixed amount, whatever happens.
 
-Bound: an entity holds at most ``DEPTH`` recent symbols, the last times of ``MAXIMUM_LAST`` symbols and six
+Bound: an entity holds at most ``DEPTH`` recent symbols, the last times of ``MAXIMUM_LAST`` symbols and seven
 numbers. Symbols and entity names are at most 512 characters where the adapters of
 :mod:`industriverse.signals.events` made them; with names of 64 bytes an entity takes below 16 KiB. At most
 ``maximum_entities`` are kept; the one idle longest is forgotten first and is then met as if it were idle.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["DEPTH", "MAXIMUM_LAST", "EntityMemory", "EntityState"]
 
@@ -26,6 +26,7 @@ class EntityState:
         last_of: Time of its last event of each symbol, the most recent ``MAXIMUM_LAST`` symbols.
         pace: Exponentially forgotten count of its events.
         events: Count of its events.
+        calm: Unsurprising events since its last surprising one.
         sustained: Exponentially weighted mean of its sequence energy, nats.
         reversal: Exponentially weighted mean of minus the transition work, nats.
     """
@@ -36,6 +37,7 @@ class EntityState:
     last_of: OrderedDict[str, int] = field(default_factory=OrderedDict)
     pace: float = 0.0
     events: int = 0
+    calm: int = 0
     sustained: float | None = None
     reversal: float | None = None
 
@@ -51,16 +53,7 @@ class EntityState:
 
     def copy(self) -> "EntityState":
         """An independent copy."""
-        return EntityState(
-            self.recent,
-            self.first_ns,
-            self.last_ns,
-            self.last_of.copy(),
-            self.pace,
-            self.events,
-            self.sustained,
-            self.reversal,
-        )
+        return replace(self, last_of=self.last_of.copy())
 
 
 class EntityMemory:

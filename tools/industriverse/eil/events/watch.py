@@ -8,7 +8,7 @@ from industriverse.eil.events.detector import EventDetector
 from industriverse.eil.events.explanation import EventExplanation
 from industriverse.eil.events.readings import EventReading, EventReadings
 from industriverse.eil.watch import ticket_id
-from industriverse.signals import NANOSECONDS_PER_SECOND
+from industriverse.signals import NANOSECONDS_PER_SECOND, ChannelEvidence, Ticket
 from industriverse.signals.events import Event
 
 __all__ = ["EventTicket", "EventWatchSummary", "EventWatcher"]
@@ -33,6 +33,34 @@ class EventTicket:
     onset_ns: int
     reading: EventReading
     explanation: EventExplanation
+
+    def as_ticket(self) -> Ticket:
+        """The ticket in the form that all streams share.
+
+        Evidence is that of the score that led, event or entity; actual and expected are the energy of each
+        component and its clean median, nats. Work, heat, structure and temperature of a channel are not
+        defined for events and are 0, 0, 0 and 1.
+        """
+        explained, reading = self.explanation, self.reading
+        by_entity = explained.entity_surprise > explained.event_surprise
+        parts = explained.entity_evidence if by_entity else explained.event_evidence
+        evidence = tuple(
+            ChannelEvidence(
+                channel=part.component, entity=self.entity, unit="nat", share=part.share,
+                work=0.0, heat=0.0, structure=0.0,
+                actual=part.energy_nats or 0.0, expected=part.usual_nats or 0.0, temperature=1.0,
+            )
+            for part in parts
+            if part.energy_nats is not None
+        )  # fmt: skip
+        return Ticket(
+            id=self.id,
+            stream=self.stream,
+            onset_ns=self.onset_ns,
+            score=reading.entity_score if by_entity else reading.score,
+            p_value=reading.entity_p_value if by_entity else reading.p_value,
+            evidence=evidence,
+        )
 
 
 @dataclass(frozen=True, slots=True)
