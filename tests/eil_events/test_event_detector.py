@@ -270,6 +270,8 @@ def test_streams_without_variety_raise_no_alarm_while_they_stay_so() -> None:
     detector = EventDetector(budget_per_day=1000.0, refractory_s=0.0).fit(events)
     later = detector.score([Event((300 + i) * SECOND_NS, "e", "tick") for i in range(100)])
     assert not later.alarm.any()
+    assert detector.update(Event(400 * SECOND_NS, "e", "tock")).alarm
+    assert detector.update(Event(500 * SECOND_NS, "e", "tick")).alarm
 
 
 def test_settings_and_states_that_cannot_work_are_refused(detector: EventDetector) -> None:
@@ -286,6 +288,12 @@ def test_settings_and_states_that_cannot_work_are_refused(detector: EventDetecto
         EventDetector().fit([Event(0, "e", "s")] * 99)
     with pytest.raises(EventFitError, match="all at one time"):
         EventDetector().fit([Event(0, "e", "s")] * 100)
+
+
+def test_a_tail_is_never_sharper_than_its_clean_events_can_tell() -> None:
+    tail = Tail.fit(np.full(1000, 2.0))
+    assert (tail.nats(2.0), tail.median) == (0.0, 2.0)
+    assert 0.0 < tail.nats(2.1) < 1.0 < tail.nats(4.0)
 
 
 def test_a_tail_reads_like_that_of_the_compiled_core() -> None:

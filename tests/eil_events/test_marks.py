@@ -85,3 +85,6 @@ def test_rare_categories_share_a_code_only_where_there_are_many() -> None:
     many = FieldCodes.fit("x", [f"v{i}" for i in range(1000)])
     assert many.text(many.of("new")) == "one of many others"
     assert many.size < 140
+    assert many.of("v1") == many.of("new")
+    some = FieldCodes.fit("x", ["usual"] * 500 + [f"v{i}" for i in range(500)])
+    assert some.of("usual") != some.of("v1") == some.of("new")

@@ -211,6 +211,18 @@ def test_a_log_without_adapter_is_refused_by_name(tmp_path: Path) -> None:
         read_zeek(tmp_path / "x.log")
 
 
+def test_a_mixed_json_log_keeps_what_has_an_adapter_and_counts_the_rest(tmp_path: Path) -> None:
+    record: dict[str, object] = dict(zip(CONN_FIELDS, CONN_ROW, strict=True))
+    lines = [record | {"_path": "conn"}, record | {"_path": "ssl"}]
+    (tmp_path / "all.json").write_text("\n".join(map(json.dumps, lines)))
+    read = read_zeek(tmp_path / "all.json")
+    assert len(read.events) == 1
+    assert read.dropped == {"log without adapter": 1}
+    (tmp_path / "all.json").write_text(json.dumps(record))
+    with pytest.raises(EventFormatError, match="has no adapter"):
+        read_zeek(tmp_path / "all.json")
+
+
 def test_an_absent_file_is_an_error_and_an_empty_one_is_empty(tmp_path: Path) -> None:
     with pytest.raises(EventFormatError, match="cannot be read"):
         read_zeek(tmp_path / "none.log")

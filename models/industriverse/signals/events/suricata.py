@@ -6,7 +6,6 @@ Format: https://docs.suricata.io, "EVE JSON Format"; the layout of the dns recor
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from industriverse.signals.events._lines import (
     INVALID_JSON,
@@ -15,17 +14,15 @@ from industriverse.signals.events._lines import (
     clean_text,
     unknown_format,
 )
+from industriverse.signals.events._records import NO_ENTITY, NO_SYMBOL, NO_TIME, Record, collect, json_object
 from industriverse.signals.events._times import event_time_ns
 from industriverse.signals.events.event import Event, EventRead, FieldValue
-from industriverse.signals.events.zeek import NO_ENTITY, NO_SYMBOL, NO_TIME, collect, json_object
 
 __all__ = ["SURICATA_EVENTS", "read_suricata"]
 
 NO_TYPE = "no event_type"
 OTHER_TYPE = "event_type without adapter"
 NO_BODY = "record without its own section"
-
-Record = dict[str, Any]
 
 _ADDRESS_TEXT = {"src_ip": "src", "dest_ip": "dst", "proto": "protocol", "app_proto": "service"}
 _ADDRESS_NUMBERS = {"src_port": "src_port", "dest_port": "dst_port"}

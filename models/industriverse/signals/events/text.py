@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from industriverse.signals.events._lines import TRUNCATED, LineSource, clean_text
+from industriverse.signals.events._records import NO_TIME
 from industriverse.signals.events._times import event_time_ns
 from industriverse.signals.events.event import Event, EventRead
 from industriverse.signals.events.templates import TemplateMiner
-from industriverse.signals.events.zeek import NO_TIME
 
 __all__ = ["read_log_lines"]
 

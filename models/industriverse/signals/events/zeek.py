@@ -6,11 +6,9 @@ end is taken as still being written and dropped, unless it is a whole JSON objec
 https://docs.zeek.org, "Log formats".
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from industriverse.signals._text import quoted
 from industriverse.signals.events._lines import (
@@ -21,19 +19,16 @@ from industriverse.signals.events._lines import (
     clean_text,
     unknown_format,
 )
+from industriverse.signals.events._records import NO_ENTITY, NO_SYMBOL, NO_TIME, Record, collect, json_object
 from industriverse.signals.events._times import event_time_ns
 from industriverse.signals.events.errors import EventFormatError
-from industriverse.signals.events.event import Event, EventRead, FieldValue
+from industriverse.signals.events.event import Event, EventRead
 
 __all__ = ["ZEEK_LOGS", "read_zeek"]
 
-NO_TIME = "no time"
-NO_ENTITY = "no originator or responder"
-NO_SYMBOL = "no function"
 WRONG_COLUMNS = "wrong number of columns"
 BEFORE_FIELDS = "line before the #fields header"
-
-Record = dict[str, Any]
+OTHER_LOG = "log without adapter"
 
 _CONN_TEXT = {"id.orig_h": "src", "id.resp_h": "dst", "proto": "protocol", "service": "service"}
 _CONN_TEXT |= {"conn_state": "flag"}
@@ -121,20 +116,11 @@ def _json_events(source: LineSource, log: str | None) -> Iterator[Event]:
         identity = record.get("id")
         if isinstance(identity, dict):
             record.update({f"id.{name}": value for name, value in identity.items()})
-        yield from _event(source, record, str(record.get("_path") or log or ""))
-
-
-def json_object(line: str) -> Record | None:
-    """The JSON object of a line, or None; NaN, Infinity and nesting without end are not JSON."""
-    try:
-        record = json.loads(line, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+        path = record.get("_path")
+        if isinstance(path, str) and path not in ZEEK_LOGS:
+            source.drop(OTHER_LOG)
+            continue
+        yield from _event(source, record, path if isinstance(path, str) else log)
 
 
 def _event(source: LineSource, record: Record, log: str | None) -> Iterator[Event]:
@@ -185,33 +171,6 @@ def _first(record: Record, names: tuple[str, ...]) -> str | None:
         if value is not None and value != "":
             return clean_text(str(value))
     return None
-
-
-def collect(record: Record, texts: dict[str, str], numbers: dict[str, str]) -> dict[str, FieldValue]:
-    """The named values of a record that are set and of their kind, under our names."""
-    fields: dict[str, FieldValue] = {}
-    for name, ours in texts.items():
-        value = record.get(name)
-        if isinstance(value, str | int | float) and value != "":
-            fields[ours] = clean_text(str(value))
-    for name, ours in numbers.items():
-        number = as_number(record.get(name))
-        if number is not None:
-            fields[ours] = number
-    return fields
-
-
-def as_number(value: object) -> int | float | None:
-    """A finite number of at most 64 bits, or None."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if not abs(number) < 2.0**63:
-        return None
-    return int(number) if number.is_integer() else number
 
 
 def _log_of_name(file: Path) -> str | None:

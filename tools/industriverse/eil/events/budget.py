@@ -6,6 +6,7 @@ bound of the counted rate stays within the budget. When T clean days cannot cert
 lies above every clean score and the promise is the rule of three, 3/T a day (Hanley & Lippman-Hand 1983).
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,7 +120,11 @@ def calibrate_threshold(
             high = middle
         else:
             low = middle + 1
-    threshold = float(candidates[low] if low < len(candidates) else np.nextafter(candidates[-1], np.inf))
+    if low < len(candidates):
+        threshold = float(candidates[low])
+    else:
+        # n clean events know nothing of surprises rarer than one in n + 1, even if they all were the same.
+        threshold = max(float(np.nextafter(candidates[-1], np.inf)), math.log(len(surprises) + 1.0))
     return EventCalibration(
         budget_per_day=budget_per_day,
         promised_per_day=max(budget_per_day, lowest),

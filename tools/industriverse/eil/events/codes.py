@@ -13,6 +13,7 @@ __all__ = ["ABSENT", "FieldCodes"]
 ABSENT: Final = None
 MAXIMUM_CATEGORIES: Final = 128
 QUANTILES: Final = 8
+CROWD_SHARE: Final = 512  # in a crowded field, a category of its own has at least this part of the events
 
 # Codes shared by all fields: a value never seen clean, and no value at all.
 UNSEEN_CODE: Final = 0
@@ -25,8 +26,8 @@ class FieldCodes:
 
     A field is numeric if every clean value that is present is a number. Numbers fall between the clean
     octiles, or exactly on one: a value that many events share, such as zero, is a code of its own. Numbers
-    outside the clean range have codes that no clean event has. The 127 commonest categories have codes; the
-    others share one if there were more.
+    outside the clean range have codes that no clean event has. Up to 128 categories have codes; of more, the
+    common ones have, and all others share one.
 
     Args:
         name: Field name.
@@ -56,7 +57,11 @@ class FieldCodes:
         counts = Counter(map(str, present))
         ordered = sorted(counts, key=lambda category: (-counts[category], category))
         crowded = len(ordered) > MAXIMUM_CATEGORIES
-        return cls(name, None, ordered[: MAXIMUM_CATEGORIES - 1] if crowded else ordered, crowded=crowded)
+        if crowded:
+            # One of many rare values must not surprise more than one that was never met.
+            least = len(present) / CROWD_SHARE
+            ordered = [value for value in ordered[: MAXIMUM_CATEGORIES - 1] if counts[value] >= least]
+        return cls(name, None, ordered, crowded=crowded)
 
     @property
     def size(self) -> int:

@@ -109,7 +109,7 @@ class EventModel:
             if state.recent:
                 transitions[state.recent[-1], event.symbol] += 1
             contexts = sequence_contexts(state.recent)
-            if 2 * row >= len(events):
+            if 2 * row >= len(events) and len(state.recent) == DEPTH:
                 foreseen.append(-math.log(model.sequences.probability(contexts, event.symbol)))
             model.sequences.learn(contexts, event.symbol)
             gap, pace = gap_bin(event, state.last_of.get(event.symbol)), model._advance_pace(event, state)
@@ -120,23 +120,26 @@ class EventModel:
                 model.paces.learn(_entity_contexts(event), pace)
             state.remember(event.symbol, event.timestamp_ns)
         model.transitions = dict(transitions)
-        model.rest = (float(np.mean(foreseen)), -entropy_production(transitions))
+        model.rest = (float(np.mean(foreseen)) if foreseen else 0.0, -entropy_production(transitions))
         return model
 
     def step(self, event: Event, state: EntityState) -> list[float | None]:
         """Energies of an event in the order of :data:`COMPONENTS`, and take note of it.
 
-        A component is None where it says nothing: a gap before the second event of its kind, a pace before
-        the entity has had 16 events, a reversal before its second.
+        A component is None where it says nothing: a sequence before the entity has done enough to be a
+        context, a gap before the second event of its kind, a pace before the entity has had 16 events, a
+        reversal before its second.
         """
-        sequence = -math.log(self.sequences.probability(sequence_contexts(state.recent), event.symbol))
+        sequence = None
+        if len(state.recent) == DEPTH:
+            sequence = -math.log(self.sequences.probability(sequence_contexts(state.recent), event.symbol))
+            self._sustain(state, sequence)
         gap = self._energy(self.gaps, gap_contexts(event), gap_bin(event, state.last_of.get(event.symbol)))
         pace = self._energy(self.paces, _entity_contexts(event), self._advance_pace(event, state))
         reversal = None
         if state.recent:
             against = -transition_work(self.transitions, state.recent[-1], event.symbol)
             reversal = state.reversal = _blend(state.reversal, self.rest[1], against, REVERSAL_RATE)
-        self._sustain(state, sequence)
         rarity, marks = self.rarity(event), self.marks.energy(event)
         state.remember(event.symbol, event.timestamp_ns)
         return [sequence, gap, rarity, marks, rarity + marks, pace, state.sustained, reversal]

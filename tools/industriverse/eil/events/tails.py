@@ -19,6 +19,9 @@ __all__ = ["Branch", "Tail"]
 # Energies that differ by less are the same: otherwise a stream that hardly varies would make a tail of its
 # rounding errors.
 RESOLUTION_NATS = 1.0 / 64.0
+# Energies are -ln of probabilities, so their upper tail falls by about e a nat; means of several fall faster.
+# A tail is never taken to be sharper than this, however regular the clean stream was.
+SHARPEST_NATS = 0.25
 LEAST_SAMPLES = 20  # below, a component has no tail worth the name and gets no weight
 
 
@@ -42,8 +45,10 @@ class Tail:
     @classmethod
     def fit(cls, values: NDArray[np.float64]) -> "Tail":
         """Learn the tail from clean energies, shape (n,)."""
+        if np.ptp(values) < RESOLUTION_NATS:
+            return cls(1.0, SHARPEST_NATS, 0.0, [float(values.max())] * 2)
         share, scale, shape, *knots = fit_tail(values).tolist()
-        return cls(share, scale, shape, knots)
+        return cls(share, max(scale, SHARPEST_NATS), shape, knots)
 
     def nats(self, value: float) -> float:
         """``-ln`` of the clean probability of a value at least this large, not capped."""
@@ -62,6 +67,8 @@ class Tail:
     @property
     def median(self) -> float:
         """Clean median."""
+        if self._step == 0.0:
+            return self.knots[0]
         place = 0.5 / self._step
         return float(np.interp(place, range(len(self.knots)), self.knots))
 
@@ -80,7 +87,7 @@ class Branch:
     """Components fused into one score: the mean of their capped surprises, calibrated once more.
 
     Args:
-        tails: Tail of each component, None for one that never varied clean and therefore has no weight.
+        tails: Tail of each component, None for one that said too little clean and therefore has no weight.
         final: Tail of the fused score.
     """
 
@@ -92,9 +99,9 @@ class Branch:
     def fit(cls, energies: NDArray[np.float64], *, least: int = LEAST_SAMPLES) -> "Branch":
         """Learn from clean energies (n, components), NaN where a component says nothing.
 
-        A component with fewer than ``least`` values, or one value throughout, gets no weight.
+        A component with fewer than ``least`` values gets no weight.
         """
-        tails = [_moving_tail(column[np.isfinite(column)], least) for column in energies.T]
+        tails = [_component_tail(column[np.isfinite(column)], least) for column in energies.T]
         rows = [[None if value != value else value for value in row] for row in energies.tolist()]
         return cls(tails, Tail.fit(np.array([_mean_surprise(tails, row) for row in rows])))
 
@@ -140,8 +147,7 @@ def _mean_surprise(tails: Sequence[Tail | None], energies: Sequence[float | None
     return sum(_surprises(tails, energies)) / max(weighted, 1)
 
 
-def _moving_tail(values: NDArray[np.float64], least: int) -> Tail | None:
-    values = np.round(values / RESOLUTION_NATS) * RESOLUTION_NATS
-    if len(values) < least or np.ptp(values) < 1e-12:
+def _component_tail(values: NDArray[np.float64], least: int) -> Tail | None:
+    if len(values) < least:
         return None
-    return Tail.fit(values)
+    return Tail.fit(np.round(values / RESOLUTION_NATS) * RESOLUTION_NATS)
