@@ -13,6 +13,7 @@ __all__ = [
     "InsufficientFundsError",
     "LedgerBusyError",
     "LedgerClosedError",
+    "LedgerConflictError",
     "LedgerError",
     "MintRefusedError",
     "PostingError",
@@ -31,6 +32,10 @@ class LedgerError(EconomyError):
 
 class LedgerBusyError(LedgerError):
     """Other writers kept the ledger locked for too long; nothing was written."""
+
+
+class LedgerConflictError(LedgerBusyError):
+    """The database gave way to another program's writing; nothing was written, and the same may be tried again."""
 
 
 class LedgerClosedError(LedgerError):
