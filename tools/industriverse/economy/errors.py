@@ -6,6 +6,7 @@ __all__ = [
     "AccountError",
     "AmountError",
     "BudgetExceededError",
+    "CheckpointError",
     "EconomyError",
     "EvidenceError",
     "ExpiredProofError",
@@ -36,6 +37,10 @@ class LedgerBusyError(LedgerError):
 
 class LedgerConflictError(LedgerBusyError):
     """The database gave way to another program's writing; nothing was written, and the same may be tried again."""
+
+
+class CheckpointError(EconomyError):
+    """A checkpoint is malformed, not signed by the key, or asks for what the log does not hold."""
 
 
 class LedgerClosedError(LedgerError):
