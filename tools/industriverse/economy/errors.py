@@ -7,6 +7,8 @@ __all__ = [
     "AmountError",
     "BudgetExceededError",
     "CheckpointError",
+    "ContractError",
+    "DeadlineError",
     "EconomyError",
     "EvidenceError",
     "ExpiredProofError",
@@ -16,9 +18,13 @@ __all__ = [
     "LedgerClosedError",
     "LedgerConflictError",
     "LedgerError",
+    "LicenceError",
+    "MarketError",
     "MintRefusedError",
     "PostingError",
+    "QueueError",
     "ReplayedProofError",
+    "SlippageError",
     "UnverifiedProofError",
 ]
 
@@ -93,6 +99,40 @@ class BudgetExceededError(EconomyError):
         self.needed = needed
         self.available = available
         self.ready_ns = ready_ns
+
+
+class ContractError(EconomyError):
+    """A contract does not exist, or its terms do not allow what was asked now or by whom."""
+
+
+class LicenceError(ContractError):
+    """A licence does not cover what was asked."""
+
+
+class MarketError(EconomyError):
+    """A pool cannot do what was asked."""
+
+
+class SlippageError(MarketError):
+    """A trade would give less, or cost more, than its limit.
+
+    Attributes:
+        offered: What the pool gives or asks now.
+        limit: What the order allows.
+    """
+
+    def __init__(self, message: str, *, offered: int, limit: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.offered = offered
+        self.limit = limit
+
+
+class DeadlineError(MarketError):
+    """An order came too late."""
+
+
+class QueueError(EconomyError):
+    """The queue does not hold the proof that was asked for."""
 
 
 class EvidenceError(EconomyError):

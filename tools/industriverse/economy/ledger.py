@@ -89,6 +89,12 @@ class Writer:
         row = self.connection.execute(select(table).where(table.c.key == key)).one_or_none()
         return _transaction(row) if row is not None else None
 
+    def details(self, sequence: int) -> str:
+        """The details of a transaction, canonical JSON."""
+        table = schema.transactions
+        query = select(table.c.details).where(table.c.sequence == sequence)
+        return str(self.connection.execute(query).scalar_one())
+
     def balance(self, account: str, asset: Asset) -> int:
         """Micro-units that an account holds now."""
         return _balance(self.connection, account, asset)
