@@ -82,6 +82,7 @@ class Writer:
     def __init__(self, connection: Connection, clock_ns: Callable[[], int]) -> None:
         self.connection = connection
         self._clock_ns = clock_ns
+        self._read_ns: int | None = None
 
     def find(self, key: str) -> Transaction | None:
         """The transaction with this idempotency key, or None."""
@@ -100,9 +101,11 @@ class Writer:
         return _balance(self.connection, account, asset)
 
     def now_ns(self) -> int:
-        """The ledger's time: the clock, but never before the last transaction."""
-        end = self.connection.execute(_END, {"wanted": ""}).one()
-        return max(self._clock_ns(), end.end_ns or 0)
+        """The ledger's time: the clock, but never before the last transaction; one for this whole write."""
+        if self._read_ns is None:
+            end = self.connection.execute(_END, {"wanted": ""}).one()
+            self._read_ns = max(self._clock_ns(), end.end_ns or 0)
+        return self._read_ns
 
     def post(self, posting: Posting) -> Transaction:
         """Write a transaction, or return the first one with the same key and content.
@@ -119,8 +122,10 @@ class Writer:
                     hint="choose a new key",
                 )
             return _transaction(end)
-        # A clock that was set back does not make a transaction older than the one before it.
-        created_ns = max(self._clock_ns(), end.end_ns or 0)
+        if self._read_ns is None:
+            # A clock that was set back does not make a transaction older than the one before it.
+            self._read_ns = max(self._clock_ns(), end.end_ns or 0)
+        created_ns = self._read_ns
         sequence = int(end.end_sequence) + 1
         written = self._apply(sequence, posting.legs, created_ns)
         return self._append(posting, sequence, created_ns, str(end.end_hash), written)
