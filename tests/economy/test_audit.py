@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from economy.places import Place
 from industriverse.economy import Asset
 from industriverse.economy.audit import Fault
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.money import Leg, Posting
 
 EVIDENCE = "ab" * 32
+ONLY_IN_SQLITE = (
+    "UPDATE entries SET amount = 'ten' WHERE sequence = 2 AND leg = 1",
+    "UPDATE transactions SET key = CAST(x'ff' AS TEXT) WHERE sequence = 4",
+    "UPDATE entries SET account = x'ff' WHERE sequence = 4 AND leg = 1",
+)
 
 
 @pytest.fixture
@@ -24,22 +30,12 @@ def books(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def tamper(path: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(path)) as raw, raw:
-        for table in ("transactions", "entries"):
-            for verb in ("update", "delete"):
-                raw.execute(f"DROP TRIGGER {table}_no_{verb}")
-        raw.execute("PRAGMA ignore_check_constraints = ON")
-        for statement in statements:
-            raw.execute(statement)
-
-
 def test_books_in_order_verify_and_say_what_is_in_being(books: Ledger) -> None:
     report = books.verify()
     assert report.ok
     assert report.fault is None
     assert report.transactions == 7
-    assert report.supply == {Asset.CEU: 1_000, Asset.PFT: 7, Asset.MUNT: 0}
+    assert report.supply == {**dict.fromkeys(Asset, 0), Asset.CEU: 1_000, Asset.PFT: 7}
 
 
 @pytest.mark.parametrize(
@@ -81,16 +77,19 @@ def test_books_in_order_verify_and_say_what_is_in_being(books: Ledger) -> None:
             "balance of bo in CEU is 5",
         ),
         ("DELETE FROM balances WHERE account = 'bo'", None, "balance of bo in CEU is missing"),
-        ("INSERT INTO balances VALUES ('eve', 'CEU', 0, 5)", None, "balance of eve in CEU is 5"),
+        ("INSERT INTO balances VALUES ('eve', 'CEU', false, 5)", None, "balance of eve in CEU is 5"),
         ("INSERT INTO head VALUES (2, 7, 'x')", None, "the head says 2 things"),
         ("UPDATE entries SET account = x'ff' WHERE sequence = 4 AND leg = 1", 4, "wrong type"),
-        ("UPDATE balances SET issuer = 1 WHERE account = 'bo'", None, "bo is wrongly marked"),
+        ("UPDATE balances SET issuer = true WHERE account = 'bo'", None, "bo is wrongly marked"),
     ],
 )
 def test_a_change_by_raw_sql_is_found_and_named(
-    books: Ledger, ledger_file: Path, statement: str, sequence: int | None, problem: str
+    books: Ledger, place: Place, statement: str, sequence: int | None, problem: str
 ) -> None:
-    tamper(ledger_file, statement)
+    if place.sqlite or statement not in ONLY_IN_SQLITE:
+        place.run(statement)
+    else:
+        pytest.skip("PostgreSQL keeps no value of another type than its column")
     report = books.verify()
     assert not report.ok
     assert report.fault is not None
@@ -98,9 +97,8 @@ def test_a_change_by_raw_sql_is_found_and_named(
     assert report.fault.sequence == sequence
 
 
-def test_the_first_of_several_faults_is_the_one_named(books: Ledger, ledger_file: Path) -> None:
-    tamper(
-        ledger_file,
+def test_the_first_of_several_faults_is_the_one_named(books: Ledger, place: Place) -> None:
+    place.run(
         "UPDATE entries SET amount = 1 WHERE sequence = 6",
         "UPDATE entries SET amount = 1 WHERE sequence = 3",
     )
@@ -112,7 +110,8 @@ def test_the_first_of_several_faults_is_the_one_named(books: Ledger, ledger_file
     assert str(Fault(None, "the head is wrong")) == "the head is wrong"
 
 
-def test_one_flipped_bit_in_a_hash_is_found_wherever_it_is_kept(ledger_file: Path) -> None:
+def test_one_flipped_bit_in_a_hash_is_found_wherever_it_is_kept(tmp_path: Path) -> None:
+    ledger_file = tmp_path / "ledger.sqlite"
     with Ledger(ledger_file) as ledger:
         for index in range(5):
             ledger.issue(key=f"k{index}", asset=Asset.CEU, account="ada", amount=5)

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,8 +16,10 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
+from economy.places import Place
 from industriverse.economy import (
     Asset,
     EconomyError,
@@ -29,6 +30,7 @@ from industriverse.economy import (
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.minting import ProofMint, VerifiedEvidence, quality
 
+HISTORIES = settings(max_examples=25, stateful_step_count=20, deadline=None)
 HOLDERS = ("ada", "bo", "cy")
 ASSETS = st.sampled_from([Asset.CEU, Asset.MUNT])
 HOLDER = st.sampled_from(HOLDERS)
@@ -42,11 +44,14 @@ class Books(RuleBasedStateMachine):
 
     done = Bundle("done")
 
+    def __init__(self, new_place: Callable[[], Place]) -> None:
+        super().__init__()
+        self.new_place = new_place
+
     @initialize()
     def open(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "ledger.sqlite"
-        self.ledger = Ledger(self.path)
+        self.place = self.new_place()
+        self.ledger = Ledger(self.place.url)
         self.model: dict[tuple[str, Asset], int] = {}
         self.minted: set[int] = set()
         self.keys = 0
@@ -115,7 +120,7 @@ class Books(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.ledger.close()
-        self.ledger = Ledger(self.path)
+        self.ledger = Ledger(self.place.url)
 
     @invariant()
     def the_books_are_in_order(self) -> None:
@@ -129,11 +134,14 @@ class Books(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.ledger.close()
-        self.folder.cleanup()
 
 
-TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+def test_every_random_history_keeps_the_books_in_order(new_place: Callable[[], Place]) -> None:
+    class Machine(Books):
+        def __init__(self) -> None:
+            super().__init__(new_place)
+
+    run_state_machine_as_test(Machine, settings=HISTORIES)
 
 
 WRITER = """
@@ -150,10 +158,10 @@ with Ledger(sys.argv[1]) as ledger:
 """
 
 
-def kill_writer_after(path: Path, first: int, lines: int) -> list[int]:
+def kill_writer_after(place: Place, first: int, lines: int) -> list[int]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(first)],
+        [sys.executable, "-c", WRITER, place.url, str(first)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -167,13 +175,13 @@ def kill_writer_after(path: Path, first: int, lines: int) -> list[int]:
     return [int(line) for line in seen if line.endswith("\n")]
 
 
-def test_after_kill_nine_the_books_verify_and_hold_every_acknowledged_transfer(ledger_file: Path) -> None:
+def test_after_kill_nine_the_books_verify_and_hold_every_acknowledged_transfer(place: Place) -> None:
     acknowledged: list[int] = []
     rounds = (30, 1, 75)
     for round_number, lines in enumerate(rounds):
-        acknowledged += kill_writer_after(ledger_file, round_number * 10_000, lines)
+        acknowledged += kill_writer_after(place, round_number * 10_000, lines)
     assert len(acknowledged) >= sum(rounds)
-    with Ledger(ledger_file) as ledger:
+    with Ledger(place.url) as ledger:
         report = ledger.verify()
         assert report.ok, str(report.fault)
         assert all(ledger.find(f"t{number}") for number in acknowledged)

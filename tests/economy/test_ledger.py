@@ -1,13 +1,15 @@
 """The ledger moves what is there, once, and forgets nothing."""
 
-import sqlite3
 import stat
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
 
+from economy.places import Place
 from industriverse.economy import (
     AccountError,
     AmountError,
@@ -169,31 +171,34 @@ def test_an_exception_in_a_write_transaction_undoes_all_of_it(funded: Ledger) ->
     assert funded.verify().transactions == 1
 
 
-def test_the_database_itself_refuses_to_rewrite_history(funded: Ledger, ledger_file: Path) -> None:
+def test_the_database_itself_refuses_to_rewrite_history(funded: Ledger, place: Place) -> None:
     move(funded, "t1")
-    with sqlite3.connect(ledger_file) as raw:
-        for statement in (
-            "UPDATE entries SET amount = 11 WHERE amount = 10",
-            "DELETE FROM entries",
-            "UPDATE transactions SET created_ns = 0",
-            "DELETE FROM transactions",
-        ):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                raw.execute(statement)
-        with pytest.raises(sqlite3.IntegrityError, match="nobody_below_zero"):
-            raw.execute("UPDATE balances SET amount = -1 WHERE account = 'ada'")
-    raw.close()
+    engine = create_engine(place.url)
+    refused = [
+        ("UPDATE entries SET amount = 11 WHERE amount = 10", "append-only"),
+        ("DELETE FROM entries", "append-only"),
+        ("UPDATE transactions SET created_ns = 0", "append-only"),
+        ("DELETE FROM transactions", "append-only"),
+        ("UPDATE balances SET amount = -1 WHERE account = 'ada'", "nobody_below_zero"),
+    ]
+    if not place.sqlite:
+        refused.append(("TRUNCATE transactions, entries, merkle_tiles, checkpoints CASCADE", "append-only"))
+    for statement, problem in refused:
+        with engine.begin() as raw, pytest.raises(IntegrityError, match=problem):
+            raw.exec_driver_sql(statement)
+    engine.dispose()
     assert funded.verify().ok
 
 
-def test_a_ledger_opened_again_goes_on_where_it_was(ledger_file: Path) -> None:
-    with Ledger(ledger_file) as first:
+def test_a_ledger_opened_again_goes_on_where_it_was(place: Place) -> None:
+    with Ledger(place.url) as first:
         first.issue(key="start", asset=Asset.CEU, account="ada", amount=100)
         end = first.verify().head
-    with Ledger(f"sqlite:///{ledger_file}") as second:
+    with Ledger(place.path if place.sqlite else place.url) as second:
         assert second.verify().head == end
         assert move(second, "t1") == 2
-    assert stat.S_IMODE(ledger_file.stat().st_mode) == 0o600
+    if place.sqlite:
+        assert stat.S_IMODE(place.path.stat().st_mode) == 0o600
     with pytest.raises(LedgerClosedError, match="the ledger is closed"):
         second.balance("ada", Asset.CEU)
 
@@ -213,12 +218,12 @@ def test_a_place_where_no_ledger_can_be_is_named(tmp_path: Path) -> None:
         Ledger("://")
 
 
-def test_threads_and_connections_lose_no_transfer(funded: Ledger, ledger_file: Path) -> None:
+def test_threads_and_connections_lose_no_transfer(funded: Ledger, place: Place) -> None:
     failures: list[BaseException] = []
 
     def work(worker: int) -> None:
         try:
-            with Ledger(ledger_file) as own:
+            with Ledger(place.url) as own:
                 for index in range(15):
                     move(funded if index % 2 else own, f"{worker}-{index}", 1, target=f"w{worker}")
         except BaseException as error:

@@ -1,11 +1,12 @@
 """Inference costs CEU, and nobody spends faster than their budget."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from economy.places import Place
 from industriverse.economy import (
     MICRO,
     AmountError,
@@ -85,10 +86,10 @@ def test_an_empty_account_is_refused_and_its_bucket_left_alone(meter: EnergyMete
 
 
 def test_the_bucket_outlives_the_process_and_is_shared(
-    meter: EnergyMeter, ledger_file: Path, clock: Clock
+    meter: EnergyMeter, place: Place, clock: Clock
 ) -> None:
     meter.charge("ada", 9_000, key="call-1", operation="x")
-    with Ledger(ledger_file) as other:
+    with Ledger(place.url) as other:
         again = EnergyMeter(other, meter.default, clock_ns=clock)
         assert again.available("ada") == MICRO
 
@@ -126,12 +127,12 @@ def test_a_budget_without_capacity_is_refused() -> None:
     calls=st.lists(st.tuples(st.integers(0, 700_000_000), st.integers(1, 900)), min_size=1, max_size=25),
 )
 def test_what_is_spent_never_exceeds_capacity_plus_what_flowed_in(
-    tmp_path_factory: pytest.TempPathFactory, refill: int, calls: list[tuple[int, int]]
+    new_place: Callable[[], Place], refill: int, calls: list[tuple[int, int]]
 ) -> None:
     clock = Clock()
     start = clock.now_ns
     capacity = MICRO
-    with Ledger(tmp_path_factory.mktemp("meter") / "ledger.sqlite") as ledger:
+    with Ledger(new_place().url) as ledger:
         ledger.issue(key="grant", asset=Asset.CEU, account="ada", amount=10**12)
         meter = EnergyMeter(ledger, Budget(capacity, refill), clock_ns=clock)
         spent = 0

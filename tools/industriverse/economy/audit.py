@@ -1,30 +1,26 @@
-"""The auditor: recomputes the ledger from its first entry and names the first one that is wrong."""
+"""The auditor: recomputes the ledger and names the first entry that is wrong."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
 from industriverse.economy import database, schema
-from industriverse.economy.errors import LedgerError
-from industriverse.economy.money import Asset, Entry, canonical, is_issuer, issuer_of
+from industriverse.economy.checkpoints import Checkpoint, parse_note
+from industriverse.economy.errors import CheckpointError, LedgerError
+from industriverse.economy.merkle import Frontier
+from industriverse.economy.money import Asset, Entry
+from industriverse.economy.names import is_issuer
+from industriverse.economy.replay import Replay, state_at
+from industriverse.economy.tiles import leaf_of
 
-__all__ = ["Fault", "Verification", "transaction_hash", "verify"]
+__all__ = ["Fault", "Verification", "verify"]
 
 _BATCH = 500
-_HASHED = (
-    "sequence",
-    "key",
-    "kind",
-    "reference",
-    "details",
-    "content_hash",
-    "created_ns",
-    "previous_hash",
-)
+_LEAVES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +48,16 @@ class Verification:
         head: Hash of the last of them, hex.
         supply: Micro-units in being, by asset, recomputed from the entries.
         fault: The first fault, or None if there is none.
+        root: Root of the Merkle log over these transactions.
+        start: How many of them were taken from a checkpoint instead of being recomputed.
     """
 
     transactions: int
     head: str
     supply: Mapping[Asset, int]
     fault: Fault | None
+    root: bytes = b""
+    start: int = 0
 
     @property
     def ok(self) -> bool:
@@ -65,45 +65,178 @@ class Verification:
         return self.fault is None
 
 
-def transaction_hash(values: Mapping[str, Any], entries: Sequence[Entry]) -> str:
-    """SHA-256 (hex) over a transaction, its entries with balances, and the hash before it."""
-    content = {name: values[name] for name in _HASHED}
-    rows = [[entry.leg, entry.account, entry.asset, entry.amount, entry.balance] for entry in entries]
-    return hashlib.sha256(canonical({**content, "entries": rows})).hexdigest()
-
-
-def verify(engine: Engine) -> Verification:
+def verify(engine: Engine, start: Checkpoint | None = None) -> Verification:
     """Recompute hashes, balances and supply; see :meth:`industriverse.economy.ledger.Ledger.verify`."""
+    if start is not None:
+        found = _from_checkpoint(engine, start)
+        if found is not None:
+            return found
+        # The past is not what was signed. Recomputing it tells where, unless it was rewritten as a whole.
+        found = verify(engine)
+        problem = f"the first {start.size} transactions are not those that the checkpoint signed"
+        return found if found.fault else _with_fault(found, Fault(None, problem))
     try:
-        return _verify(engine, _Replay(), _BATCH)
+        return _Audit(Replay()).run(engine, _BATCH)
     except LedgerError:
         # Something is there that the database itself cannot read. Going row by row tells where.
-        replay = _Replay()
+        audit = _Audit(Replay())
         try:
-            return _verify(engine, replay, 1)
+            return audit.run(engine, 1)
         except LedgerError as error:
-            fault = Fault(replay.sequence + 1, f"it cannot be read: {error}")
-            return Verification(replay.sequence, replay.hash, replay.supply(), fault)
+            return audit.report(Fault(audit.replay.sequence + 1, f"it cannot be read: {error}"))
 
 
-def _verify(engine: Engine, replay: "_Replay", batch: int) -> Verification:
-    fault: Fault | None = None
-    with database.reading(engine) as connection:
-        for values, entries in _chain(connection, batch):
-            problem = replay.problem(values, entries)
+def _with_fault(found: Verification, fault: Fault) -> Verification:
+    return Verification(found.transactions, found.head, found.supply, fault, found.root, found.start)
+
+
+def _from_checkpoint(engine: Engine, start: Checkpoint) -> Verification | None:
+    audit = _Audit(Replay())
+    try:
+        with database.reading(engine) as connection:
+            if not audit.resume(connection, start):
+                return None
+            return audit.examine(connection, _BATCH)
+    except LedgerError:
+        return None
+
+
+class _Audit:
+    """One pass over the ledger: the chain, the tree over it, and what lies beside them."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.replay = replay
+        self.start = 0
+        self.tree = Frontier()
+        self.tree_problem = ""
+        self.tiles: dict[tuple[int, int], str] = {}
+        self.notes: dict[int, str] = {}
+
+    def run(self, engine: Engine, batch: int) -> Verification:
+        with database.reading(engine) as connection:
+            self._load(connection)
+            return self.examine(connection, batch)
+
+    def resume(self, connection: Connection, start: Checkpoint) -> bool:
+        """Continue behind a checkpoint; whether the ledger still begins with what it signed."""
+        self._load(connection)
+        previous = database.GENESIS
+        for sequence, previous in _hashes(connection, start.size):
+            if sequence != self.tree.size + 1 or not self._grow(previous):
+                return False
+        state = state_at(connection, start.size)
+        if (self.tree.size, self.tree.root(), state.digest) != (start.size, start.root, start.state):
+            return False
+        self.replay, self.start = Replay(state, start.size, previous), start.size
+        return True
+
+    def examine(self, connection: Connection, batch: int) -> Verification:
+        """Go through the transactions from where the replay stands, then look beside them."""
+        for values, entries in _chain(connection, batch, self.replay.sequence):
+            problem = self.replay.take(values, entries)
             if problem:
-                fault = Fault(replay.sequence + 1, problem)
-                break
-            replay.accept(values, entries)
-        else:
-            problem = replay.problem_beside_the_chain(connection)
-            fault = Fault(None, problem) if problem else None
-    return Verification(replay.sequence, replay.hash, replay.supply(), fault)
+                return self.report(Fault(self.replay.sequence + 1, problem))
+            if not self._grow(values["hash"]):
+                return self.report(Fault(self.replay.sequence, "its hash is no SHA-256"))
+        problem = self._problem_beside(connection)
+        return self.report(Fault(None, problem) if problem else None)
+
+    def report(self, fault: Fault | None) -> Verification:
+        replay = self.replay
+        return Verification(
+            replay.sequence, replay.hash, replay.supply(), fault, self.tree.root(), self.start
+        )
+
+    def _load(self, connection: Connection) -> None:
+        self.tiles = {
+            (row.level, row.place): row.hash for row in connection.execute(select(schema.merkle_tiles))
+        }
+        self.notes = {row.size: row.note for row in connection.execute(select(schema.checkpoints))}
+
+    def _grow(self, transaction_hash: str) -> bool:
+        try:
+            done = self.tree.append(leaf_of(transaction_hash))
+        except (TypeError, ValueError):
+            return False
+        for level, place, node in done:
+            # A node that is not kept is computed when it is needed; one that is kept must be right.
+            if self.tiles.pop((level, place), node.hex()) != node.hex():
+                self.tree_problem = self.tree_problem or f"node {place} of level {level} of the log is wrong"
+        note = self.notes.pop(self.tree.size, None)
+        if note is not None:
+            self.tree_problem = self.tree_problem or self._note_problem(note)
+        return True
+
+    def _note_problem(self, note: str) -> str:
+        try:
+            signed = parse_note(note)
+        except CheckpointError as error:
+            return f"the kept checkpoint of size {self.tree.size} is damaged: {error.message}"
+        if (signed.size, signed.root) != (self.tree.size, self.tree.root()):
+            return f"the kept checkpoint of size {self.tree.size} signs another log"
+        return ""
+
+    def _problem_beside(self, connection: Connection) -> str:
+        replay = self.replay
+        ends = [tuple(row) for row in connection.execute(select(schema.head.c.sequence, schema.head.c.hash))]
+        if ends != [(replay.sequence, replay.hash)]:
+            said = f"transaction {ends[0][0]}" if len(ends) == 1 else f"{len(ends)} things"
+            return f"the head says {said}, the chain ends with transaction {replay.sequence}"
+        behind = schema.entries.c.sequence > self.start
+        written = connection.execute(
+            select(func.count()).select_from(schema.entries).where(behind)
+        ).scalar_one()
+        if written != replay.entries:
+            return f"{written - replay.entries} entries belong to no transaction"
+        self.notes.pop(0, None)
+        if self.tiles or self.notes:
+            self.tree_problem = self.tree_problem or "the log holds more than the chain"
+        return (
+            self._balances_problem(connection)
+            or self._documents_problem(connection)
+            or replay.supply_problem()
+            or self.tree_problem
+            or _file_problem(connection)
+        )
+
+    def _balances_problem(self, connection: Connection) -> str:
+        balances = self.replay.state.balances
+        kept = {(row.account, row.asset): row for row in connection.execute(select(schema.balances))}
+        for account, asset in sorted(kept.keys() | balances.keys(), key=repr):
+            expected = balances.get((account, asset))
+            row = kept.get((account, asset))
+            if row is None or row.amount != expected:
+                found = "missing" if row is None else row.amount
+                return f"the balance of {account} in {asset} is {found}, its entries give {expected}"
+            if bool(row.issuer) != is_issuer(account):
+                return f"{account} is wrongly marked as issuer or not"
+        return ""
+
+    def _documents_problem(self, connection: Connection) -> str:
+        expected = self.replay.state.documents
+        kept = {
+            row.id: hashlib.sha256(row.state.encode()).hexdigest()
+            for row in connection.execute(select(schema.documents))
+        }
+        for name in sorted(kept.keys() | expected.keys(), key=repr):
+            if kept.get(name) != expected.get(name):
+                return f"the state of contract {name} is not the one that its last transaction left"
+        return ""
 
 
-def _chain(connection: Connection, batch: int) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
+def _hashes(connection: Connection, size: int) -> Iterator[tuple[int, str]]:
+    table = schema.transactions
+    for first in range(1, size + 1, _LEAVES):
+        last = min(size, first + _LEAVES - 1)
+        query = select(table.c.sequence, table.c.hash).where(table.c.sequence.between(first, last))
+        for row in connection.execute(query.order_by(table.c.sequence)):
+            yield row.sequence, row.hash
+
+
+def _chain(connection: Connection, batch: int, after: int) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
     table, legs = schema.transactions, schema.entries
-    last = -(2**63)
+    # From the very first row on, whatever number it bears, unless a checkpoint vouches for the beginning.
+    last = after or -(2**63)
     while True:
         query = select(table).where(table.c.sequence > last).order_by(table.c.sequence).limit(batch)
         rows = [dict(row._mapping) for row in connection.execute(query)]
@@ -118,103 +251,6 @@ def _chain(connection: Connection, batch: int) -> Iterator[tuple[dict[str, Any],
             )
         for values in rows:
             yield values, found[values["sequence"]]
-
-
-class _Replay:
-    """Balances and hashes as they follow from the entries alone."""
-
-    def __init__(self) -> None:
-        self.sequence = 0
-        self.hash = database.GENESIS
-        self.entries = 0
-        self.balances: dict[tuple[str, str], int] = {}
-        self.minted: set[str] = set()
-
-    def problem(self, values: Mapping[str, Any], entries: Sequence[Entry]) -> str:
-        """What is wrong with the next transaction; empty if nothing."""
-        if values["sequence"] != self.sequence + 1:
-            return f"it is missing; {values['sequence']} follows"
-        if values["previous_hash"] != self.hash:
-            return "it does not follow from the transaction before it"
-        if _has_foreign_types(values, entries):
-            return "it holds a value of the wrong type"
-        if transaction_hash(values, entries) != values["hash"]:
-            return "its content does not match its hash"
-        totals: dict[str, int] = defaultdict(int)
-        for entry in entries:
-            totals[entry.asset] += entry.amount
-            after = self.balances.get((entry.account, entry.asset), 0) + entry.amount
-            if after != entry.balance:
-                return f"entry {entry.leg} says {entry.balance}, the balance of {entry.account} is {after}"
-            if after < 0 and not is_issuer(entry.account):
-                return f"entry {entry.leg} takes {entry.account} below zero"
-        if len(entries) < 2 or any(totals.values()):
-            return "its entries do not balance"
-        return self._mint_problem(values, entries)
-
-    def _mint_problem(self, values: Mapping[str, Any], entries: Sequence[Entry]) -> str:
-        mints = any(entry.account == issuer_of(Asset.PFT) and entry.amount < 0 for entry in entries)
-        if mints != (values["kind"] == "mint"):
-            return "PFT came into being without minting"
-        if mints and values["reference"] in self.minted:
-            return f"evidence {values['reference']} was minted before"
-        return ""
-
-    def accept(self, values: Mapping[str, Any], entries: Sequence[Entry]) -> None:
-        """Take the next transaction as true."""
-        self.sequence, self.hash = values["sequence"], values["hash"]
-        self.entries += len(entries)
-        for entry in entries:
-            self.balances[entry.account, entry.asset] = entry.balance
-        if values["kind"] == "mint":
-            self.minted.add(values["reference"])
-
-    def supply(self) -> dict[Asset, int]:
-        """Micro-units in being, by asset."""
-        return {asset: -self.balances.get((issuer_of(asset), asset.value), 0) for asset in Asset}
-
-    def problem_beside_the_chain(self, connection: Connection) -> str:
-        """What is wrong with head, balances or supply; empty if nothing."""
-        ends = [tuple(row) for row in connection.execute(select(schema.head.c.sequence, schema.head.c.hash))]
-        if ends != [(self.sequence, self.hash)]:
-            said = f"transaction {ends[0][0]}" if len(ends) == 1 else f"{len(ends)} things"
-            return f"the head says {said}, the chain ends with transaction {self.sequence}"
-        written = connection.execute(select(func.count()).select_from(schema.entries)).scalar_one()
-        if written != self.entries:
-            return f"{written - self.entries} entries belong to no transaction"
-        kept = {(row.account, row.asset): row for row in connection.execute(select(schema.balances))}
-        for account, asset in sorted(kept.keys() | self.balances.keys(), key=repr):
-            expected = self.balances.get((account, asset))
-            row = kept.get((account, asset))
-            if row is None or row.amount != expected:
-                found = "missing" if row is None else row.amount
-                return f"the balance of {account} in {asset} is {found}, its entries give {expected}"
-            if bool(row.issuer) != is_issuer(account):
-                return f"{account} is wrongly marked as issuer or not"
-        return self._supply_problem() or _file_problem(connection)
-
-    def _supply_problem(self) -> str:
-        for asset, supply in self.supply().items():
-            held = sum(
-                amount
-                for (account, of), amount in self.balances.items()
-                if of == asset and not is_issuer(account)
-            )
-            if held != supply:
-                return f"the supply of {asset} is {supply}, its holders have {held}"
-        return ""
-
-
-def _has_foreign_types(values: Mapping[str, Any], entries: Sequence[Entry]) -> bool:
-    # SQLite keeps whatever type is written into a column.
-    numbers = [values["sequence"], values["created_ns"]]
-    texts = [values[name] for name in (*_HASHED, "hash") if name not in ("sequence", "created_ns")]
-    for entry in entries:
-        numbers += [entry.leg, entry.amount, entry.balance]
-        texts += [entry.account, entry.asset]
-    return any(type(number) is not int for number in numbers) or any(
-        not isinstance(text, str) for text in texts
-    )
 
 
 def _file_problem(connection: Connection) -> str:

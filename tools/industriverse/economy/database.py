@@ -8,33 +8,56 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from industriverse.economy import schema
-from industriverse.economy.errors import LedgerBusyError, LedgerError
+from industriverse.economy.errors import LedgerBusyError, LedgerConflictError, LedgerError
 
 __all__ = ["GENESIS", "connect", "reading", "writing"]
 
 # The hash before the first transaction.
 GENESIS = "0" * 64
 _BUSY_TIMEOUT_S = 30.0
-_WRITE = "industriverse_write"
+_PURPOSE = "industriverse_purpose"
+_READ, _WRITE, _PREPARE = "read", "write", "prepare"
+# https://www.postgresql.org/docs/15/errcodes-appendix.html: serialization failure, deadlock; lock timeout.
+_CONFLICTS = ("40001", "40P01")
+_LOCK_TIMEOUT = "55P03"
+# Names the lock under which tables are created; any number that others do not use.
+_PREPARE_LOCK = 7_205_759_403_792
 
 
 def connect(url_or_path: str | Path) -> Engine:
-    """An engine on the ledger's database, created with its tables where missing.
+    """An engine on the ledger's database, created or brought up to date where needed.
 
     Args:
-        url_or_path: A file, or a SQLAlchemy URL.
+        url_or_path: A SQLite file, or a SQLAlchemy URL of one or of a PostgreSQL database.
 
     Raises:
         LedgerError: If the database cannot be opened or is of a kind that the ledger was not tested on.
     """
     url = _url(url_or_path)
-    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-        raise LedgerError(f"a ledger cannot live in {url.render_as_string()}", hint="give the path of a file")
+    if url.get_backend_name() == "postgresql":
+        engine = _postgresql(url)
+    elif url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        engine = _sqlite(url)
+    else:
+        raise LedgerError(
+            f"a ledger cannot live in {url.render_as_string()}",
+            hint="give the path of a file, or the URL of a PostgreSQL database",
+        )
+    try:
+        _prepare(engine)
+    except LedgerError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -45,17 +68,47 @@ def connect(url_or_path: str | Path) -> Engine:
         ) from error
     # Threads queue at the database, where they wait their turn, not at the pool, where they would fail.
     engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, max_overflow=-1)
-    event.listen(engine, "connect", _configure)
+    event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin)
-    try:
-        with writing(engine) as connection:
-            schema.metadata.create_all(connection)
-            if connection.execute(select(schema.head)).first() is None:
-                connection.execute(insert(schema.head).values(id=1, sequence=0, hash=GENESIS))
-    except LedgerError:
-        engine.dispose()
-        raise
     return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            isolation_level="SERIALIZABLE",
+            pool_size=4,
+            max_overflow=28,
+            pool_timeout=_BUSY_TIMEOUT_S,
+            pool_pre_ping=True,
+        )
+    except ImportError as error:
+        raise LedgerError(
+            "the PostgreSQL driver is not installed", hint="install industriverse[postgres]"
+        ) from error
+    event.listen(engine, "connect", _configure_postgresql)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(engine: Engine) -> None:
+    if _version(engine) == schema.VERSION:
+        return
+    # Alembic takes longer to load than a ledger takes to open, so only a ledger that needs it pays for it.
+    from industriverse.economy.upgrade import upgrade
+
+    with _transaction(engine, _PREPARE) as connection:
+        upgrade(connection)
+        if connection.execute(select(schema.head)).first() is None:
+            connection.execute(insert(schema.head).values(id=1, sequence=0, hash=GENESIS))
+
+
+def _version(engine: Engine) -> str | None:
+    with reading(engine) as connection:
+        if not inspect(connection).has_table(schema.version.name):
+            return None
+        return connection.execute(select(schema.version)).scalar_one_or_none()
 
 
 @contextmanager
@@ -63,14 +116,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction: alone from its first statement, on disk when the block ends.
 
     Raises:
+        LedgerConflictError: If the database gave way to another program; the block may run again.
         LedgerBusyError: If other writers did not finish in time.
         LedgerError: If the database failed.
     """
-    with (
-        _translated(engine),
-        engine.connect().execution_options(**{_WRITE: True}) as connection,
-        connection.begin(),
-    ):
+    with _transaction(engine, _WRITE) as connection:
         yield connection
 
 
@@ -81,7 +131,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: If the database failed.
     """
-    with _translated(engine), engine.connect() as connection, connection.begin():
+    with _transaction(engine, _READ) as connection:
+        yield connection
+
+
+@contextmanager
+def _transaction(engine: Engine, purpose: str) -> Iterator[Connection]:
+    options: dict[str, Any] = {_PURPOSE: purpose}
+    if engine.dialect.name == "postgresql" and purpose == _READ:
+        options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    if engine.dialect.name == "postgresql" and purpose == _PREPARE:
+        options |= {"isolation_level": "READ COMMITTED"}
+    with (
+        _translated(engine),
+        engine.connect() as connection,
+        connection.execution_options(**options).begin(),
+    ):
         yield connection
 
 
@@ -89,15 +154,23 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig):
+    except DBAPIError as error:
+        problem, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", None)
+        if state in _CONFLICTS:
+            raise LedgerConflictError(
+                f"another program was writing: {problem}", hint="do the same again"
+            ) from error
+        if state == _LOCK_TIMEOUT or (isinstance(error, OperationalError) and "locked" in problem):
             raise LedgerBusyError(
                 f"the ledger was locked for {_BUSY_TIMEOUT_S:g} s",
                 hint="try again when other writers are done",
             ) from error
-        raise LedgerError(f"the ledger {engine.url.database} failed: {error.orig}") from error
-    except DBAPIError as error:
-        raise LedgerError(f"the ledger {engine.url.database} failed: {error.orig}") from error
+        raise LedgerError(f"the ledger {engine.url.database} failed: {problem}") from error
+    except PoolTimeout as error:
+        raise LedgerBusyError(
+            f"no connection to the ledger became free in {_BUSY_TIMEOUT_S:g} s",
+            hint="try again when other work is done",
+        ) from error
 
 
 def _url(url_or_path: str | Path) -> URL:
@@ -110,7 +183,7 @@ def _url(url_or_path: str | Path) -> URL:
         raise LedgerError(f"{text!r:.80} is no database URL", hint="give the path of a file") from error
 
 
-def _configure(connection: Any, _record: object) -> None:
+def _configure_sqlite(connection: Any, _record: object) -> None:
     # The driver's own transaction handling starts late and cannot start IMMEDIATE; ours is in _begin.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
@@ -128,6 +201,22 @@ def _configure(connection: Any, _record: object) -> None:
             time.sleep(0.01)
 
 
+def _configure_postgresql(connection: Any, _record: object) -> None:
+    connection.execute(f"SET lock_timeout = '{_BUSY_TIMEOUT_S:g}s'")
+    # A commit returns after the disk has it, whatever the server's default is.
+    connection.execute("SET synchronous_commit = on")
+    connection.commit()
+
+
 def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get(_WRITE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    purpose = connection.get_execution_options().get(_PURPOSE, _READ)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN" if purpose == _READ else "BEGIN IMMEDIATE")
+    elif purpose == _WRITE:
+        # Writers queue here for the end of the chain. A serializable transaction sees the database as it was
+        # at its first query, and LOCK TABLE is not one: what is seen is what the writer before has left. An
+        # advisory lock would be taken by a query, and all but the first in the queue would have to fail
+        # (https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-TABLES).
+        connection.exec_driver_sql("LOCK TABLE head IN EXCLUSIVE MODE")
+    elif purpose == _PREPARE:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_PREPARE_LOCK})")

@@ -6,6 +6,9 @@ __all__ = [
     "AccountError",
     "AmountError",
     "BudgetExceededError",
+    "CheckpointError",
+    "ContractError",
+    "DeadlineError",
     "EconomyError",
     "EvidenceError",
     "ExpiredProofError",
@@ -13,10 +16,15 @@ __all__ = [
     "InsufficientFundsError",
     "LedgerBusyError",
     "LedgerClosedError",
+    "LedgerConflictError",
     "LedgerError",
+    "LicenceError",
+    "MarketError",
     "MintRefusedError",
     "PostingError",
+    "QueueError",
     "ReplayedProofError",
+    "SlippageError",
     "UnverifiedProofError",
 ]
 
@@ -31,6 +39,14 @@ class LedgerError(EconomyError):
 
 class LedgerBusyError(LedgerError):
     """Other writers kept the ledger locked for too long; nothing was written."""
+
+
+class LedgerConflictError(LedgerBusyError):
+    """The database gave way to another program's writing; nothing was written, and the same may be tried again."""
+
+
+class CheckpointError(EconomyError):
+    """A checkpoint is malformed, not signed by the key, or asks for what the log does not hold."""
 
 
 class LedgerClosedError(LedgerError):
@@ -83,6 +99,40 @@ class BudgetExceededError(EconomyError):
         self.needed = needed
         self.available = available
         self.ready_ns = ready_ns
+
+
+class ContractError(EconomyError):
+    """A contract does not exist, or its terms do not allow what was asked now or by whom."""
+
+
+class LicenceError(ContractError):
+    """A licence does not cover what was asked."""
+
+
+class MarketError(EconomyError):
+    """A pool cannot do what was asked."""
+
+
+class SlippageError(MarketError):
+    """A trade would give less, or cost more, than its limit.
+
+    Attributes:
+        offered: What the pool gives or asks now.
+        limit: What the order allows.
+    """
+
+    def __init__(self, message: str, *, offered: int, limit: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.offered = offered
+        self.limit = limit
+
+
+class DeadlineError(MarketError):
+    """An order came too late."""
+
+
+class QueueError(EconomyError):
+    """The queue does not hold the proof that was asked for."""
 
 
 class EvidenceError(EconomyError):

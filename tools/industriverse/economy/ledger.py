@@ -2,19 +2,21 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, insert, or_, select, update
 
-from industriverse.economy import audit, database, schema
+from industriverse.economy import audit, database, schema, tiles
+from industriverse.economy.checkpoints import Checkpoint
 from industriverse.economy.errors import (
     AccountError,
     IdempotencyError,
     InsufficientFundsError,
     LedgerClosedError,
+    LedgerConflictError,
     PostingError,
 )
 from industriverse.economy.money import (
@@ -32,11 +34,42 @@ from industriverse.economy.money import (
     is_issuer,
     issuer_of,
 )
+from industriverse.economy.replay import transaction_hash
 
 __all__ = ["Ledger", "Writer"]
 
 _MAX_PAGE = 1_000
+_ENTRY = ("sequence", "leg", "account", "asset", "amount", "balance")
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
+
+
+T = TypeVar("T")
+# How often a write is tried again after the database gave way to another program, and how long the first wait is.
+_ATTEMPTS = 8
+_FIRST_WAIT_S = 0.005
+
+_LAST = schema.transactions.alias("last")
+_KNOWN = schema.transactions.alias("known")
+# The end of the chain and what is known of a key, in one round trip.
+_END = (
+    select(
+        schema.head.c.sequence.label("end_sequence"),
+        schema.head.c.hash.label("end_hash"),
+        _LAST.c.created_ns.label("end_ns"),
+        *_KNOWN.c,
+    )
+    .select_from(schema.head)
+    .outerjoin(_LAST, _LAST.c.sequence == schema.head.c.sequence)
+    .outerjoin(_KNOWN, _KNOWN.c.key == bindparam("wanted"))
+)
+_HELD = select(schema.balances.c.account, schema.balances.c.asset, schema.balances.c.amount).where(
+    schema.balances.c.account.in_(bindparam("names", expanding=True))
+)
+_SET_BALANCE = (
+    update(schema.balances)
+    .where(schema.balances.c.account == bindparam("of"), schema.balances.c.asset == bindparam("unit"))
+    .values(amount=bindparam("after"))
+)
 
 
 class Writer:
@@ -49,15 +82,30 @@ class Writer:
     def __init__(self, connection: Connection, clock_ns: Callable[[], int]) -> None:
         self.connection = connection
         self._clock_ns = clock_ns
+        self._read_ns: int | None = None
 
     def find(self, key: str) -> Transaction | None:
         """The transaction with this idempotency key, or None."""
-        row = self._row(key)
+        table = schema.transactions
+        row = self.connection.execute(select(table).where(table.c.key == key)).one_or_none()
         return _transaction(row) if row is not None else None
+
+    def details(self, sequence: int) -> str:
+        """The details of a transaction, canonical JSON."""
+        table = schema.transactions
+        query = select(table.c.details).where(table.c.sequence == sequence)
+        return str(self.connection.execute(query).scalar_one())
 
     def balance(self, account: str, asset: Asset) -> int:
         """Micro-units that an account holds now."""
         return _balance(self.connection, account, asset)
+
+    def now_ns(self) -> int:
+        """The ledger's time: the clock, but never before the last transaction; one for this whole write."""
+        if self._read_ns is None:
+            end = self.connection.execute(_END, {"wanted": ""}).one()
+            self._read_ns = max(self._clock_ns(), end.end_ns or 0)
+        return self._read_ns
 
     def post(self, posting: Posting) -> Transaction:
         """Write a transaction, or return the first one with the same key and content.
@@ -66,20 +114,21 @@ class Writer:
             IdempotencyError: If the key was used for other content.
             InsufficientFundsError: If an account would fall below zero.
         """
-        # Reading the end of the chain first makes writers queue here on databases with row locks.
-        end = self.connection.execute(select(schema.head).with_for_update()).one()
-        known = self._row(posting.key)
-        if known is not None:
-            if known.content_hash != posting.content_hash:
+        end = self.connection.execute(_END, {"wanted": posting.key}).one()
+        if end.sequence is not None:
+            if end.content_hash != posting.content_hash:
                 raise IdempotencyError(
-                    f"key {posting.key!r} was used before for other content (transaction {known.sequence})",
+                    f"key {posting.key!r} was used before for other content (transaction {end.sequence})",
                     hint="choose a new key",
                 )
-            return _transaction(known)
-        created_ns = self._clock_ns()
-        sequence = int(end.sequence) + 1
-        written = [self._apply(sequence, number, leg, created_ns) for number, leg in enumerate(posting.legs)]
-        return self._append(posting, sequence, created_ns, str(end.hash), written)
+            return _transaction(end)
+        if self._read_ns is None:
+            # A clock that was set back does not make a transaction older than the one before it.
+            self._read_ns = max(self._clock_ns(), end.end_ns or 0)
+        created_ns = self._read_ns
+        sequence = int(end.end_sequence) + 1
+        written = self._apply(sequence, posting.legs, created_ns)
+        return self._append(posting, sequence, created_ns, str(end.end_hash), written)
 
     def _append(
         self, posting: Posting, sequence: int, created_ns: int, previous: str, written: list[Entry]
@@ -94,65 +143,69 @@ class Writer:
             "created_ns": created_ns,
             "previous_hash": previous,
         }
-        values["hash"] = audit.transaction_hash(values, written)
-        self.connection.execute(insert(schema.transactions).values(values))
-        rows = [
-            {
-                "sequence": entry.sequence,
-                "leg": entry.leg,
-                "account": entry.account,
-                "asset": entry.asset.value,
-                "amount": entry.amount,
-                "balance": entry.balance,
-            }
-            for entry in written
-        ]
-        self.connection.execute(insert(schema.entries), rows)
-        self.connection.execute(update(schema.head).values(sequence=sequence, hash=values["hash"]))
+        values["hash"] = transaction_hash(values, written)
+        self.connection.execute(insert(schema.transactions), values)
+        if written:
+            rows = [
+                {**{name: getattr(entry, name) for name in _ENTRY}, "asset": entry.asset.value}
+                for entry in written
+            ]
+            self.connection.execute(insert(schema.entries), rows)
+        self.connection.execute(update(schema.head), {"sequence": sequence, "hash": values["hash"]})
+        tiles.seal(self.connection, sequence)
         return Transaction(sequence, posting.key, posting.kind, posting.reference, created_ns, values["hash"])
 
-    def _apply(self, sequence: int, number: int, leg: Leg, created_ns: int) -> Entry:
-        table = schema.balances
-        held = self.balance(leg.account, leg.asset)
-        after = held + leg.amount
-        issuer = is_issuer(leg.account)
-        if abs(after) > MAX_AMOUNT or (issuer and after > 0):
-            raise PostingError(
-                f"{leg.account} would hold {after} micro-{leg.asset}", hint="the amount is more than there is"
-            )
-        if after < 0 and not issuer:
-            raise InsufficientFundsError(
-                f"{leg.account} holds {held} micro-{leg.asset} and would pay {-leg.amount}",
-                needed=-leg.amount,
-                available=held,
-                hint=f"{-after} more are needed",
-            )
-        self._open_account(leg.account, created_ns)
-        where = and_(table.c.account == leg.account, table.c.asset == leg.asset.value)
-        if self.connection.execute(update(table).where(where).values(amount=after)).rowcount == 0:
-            row = {"account": leg.account, "asset": leg.asset.value, "issuer": issuer, "amount": after}
-            self.connection.execute(insert(table).values(row))
-        return Entry(sequence, number, leg.account, leg.asset, leg.amount, after)
+    def _apply(self, sequence: int, legs: Sequence[Leg], created_ns: int) -> list[Entry]:
+        if not legs:
+            return []
+        rows = self.connection.execute(_HELD, {"names": sorted({leg.account for leg in legs})}).all()
+        held = {(row.account, row.asset): int(row.amount) for row in rows}
+        written = [
+            Entry(sequence, number, leg.account, leg.asset, leg.amount, _after(leg, held))
+            for number, leg in enumerate(legs)
+        ]
+        # Every account got a balance when it was opened.
+        opened = {leg.account for leg in legs} - {account for account, _ in held}
+        if opened:
+            accounts = [
+                {"id": account, "issuer": is_issuer(account), "opened_ns": created_ns}
+                for account in sorted(opened)
+            ]
+            self.connection.execute(insert(schema.accounts), accounts)
+        self._set_balances(written, held)
+        return written
 
-    def _open_account(self, account: str, opened_ns: int) -> None:
-        table = schema.accounts
-        if self.connection.execute(select(table.c.id).where(table.c.id == account)).first() is None:
-            row = {"id": account, "issuer": is_issuer(account), "opened_ns": opened_ns}
-            self.connection.execute(insert(table).values(row))
-
-    def _row(self, key: str) -> Row[Any] | None:
-        table = schema.transactions
-        return self.connection.execute(select(table).where(table.c.key == key)).one_or_none()
+    def _set_balances(self, written: list[Entry], held: Mapping[tuple[str, str], int]) -> None:
+        changed = [
+            {"of": entry.account, "unit": entry.asset.value, "after": entry.balance}
+            for entry in written
+            if (entry.account, entry.asset) in held
+        ]
+        if changed:
+            self.connection.execute(_SET_BALANCE, changed)
+        new = [
+            {
+                "account": entry.account,
+                "asset": entry.asset.value,
+                "issuer": is_issuer(entry.account),
+                "amount": entry.balance,
+            }
+            for entry in written
+            if (entry.account, entry.asset) not in held
+        ]
+        if new:
+            self.connection.execute(insert(schema.balances), new)
 
 
 class Ledger:
-    """An append-only double-entry ledger in a SQLite file, safe for many threads and processes.
+    """An append-only double-entry ledger in SQLite or PostgreSQL, safe for many threads and processes.
 
-    Every write runs alone (``BEGIN IMMEDIATE``) and is on disk when it returns. Accounts open themselves when
-    they first receive something.
+    Every write runs alone (``BEGIN IMMEDIATE``; serializable, behind a lock, on PostgreSQL) and is on disk
+    when it returns. Accounts open themselves when they first receive something.
 
     Args:
-        url_or_path: File of the ledger, or a SQLAlchemy URL of one; created where missing.
+        url_or_path: A SQLite file, or a SQLAlchemy URL of one or of a PostgreSQL database; the tables are
+            created where missing.
         clock_ns: Wall clock, nanoseconds since 1970-01-01 UTC.
 
     Raises:
@@ -165,19 +218,43 @@ class Ledger:
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
-        """One write transaction over several steps; an exception undoes them all."""
+        """One write transaction over several steps; an exception undoes them all.
+
+        Raises:
+            LedgerConflictError: If the database gave way to another program; :meth:`write` tries again.
+        """
         with database.writing(self._open) as connection:
             yield Writer(connection, self._clock_ns)
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of the database, which waits for no writer."""
+        with database.reading(self._open) as connection:
+            yield connection
+
+    def write(self, work: Callable[[Writer], T]) -> T:
+        """Do ``work`` within one write transaction, again from its start where the database gives way.
+
+        Raises:
+            LedgerConflictError: If the database gave way each time.
+        """
+        for attempt in range(_ATTEMPTS - 1):
+            try:
+                with self.writer() as writer:
+                    return work(writer)
+            except LedgerConflictError:
+                time.sleep(_FIRST_WAIT_S * 2**attempt)
+        with self.writer() as writer:
+            return work(writer)
+
     def post(self, posting: Posting) -> Transaction:
-        """Write one transaction of any number of legs.
+        """Write one transaction of any number of legs, or of none for a record.
 
         Raises:
             IdempotencyError: If the key was used for other content.
             InsufficientFundsError: If an account would fall below zero.
         """
-        with self.writer() as writer:
-            return writer.post(posting)
+        return self.write(lambda writer: writer.post(posting))
 
     def transfer(
         self,
@@ -265,9 +342,17 @@ class Ledger:
             page = tuple(_entry(row) for row in connection.execute(query))
         return EntryPage(page, f"{page[-1].sequence}.{page[-1].leg}" if page else cursor)
 
-    def verify(self) -> audit.Verification:
-        """Recompute every hash, balance and supply from the first entry on."""
-        return audit.verify(self._open)
+    def verify(self, *, from_checkpoint: Checkpoint | None = None) -> audit.Verification:
+        """Recompute every hash, balance, supply and contract, the Merkle log, and what lies beside the chain.
+
+        Args:
+            from_checkpoint: Start here instead of at the first entry. It has to be one that the auditor kept
+                and whose signature was checked (:func:`industriverse.economy.checkpoints.open_note`). Of what
+                lies before it, the hashes and the sums are compared with what was signed; if they differ,
+                everything is recomputed to name the first bad entry. An entry before it that was changed
+                so that neither its hash nor any balance tells is found only without this argument.
+        """
+        return audit.verify(self._open, from_checkpoint)
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
@@ -292,6 +377,24 @@ def _balance(connection: Connection, account: str, asset: Asset) -> int:
     table = schema.balances
     query = select(table.c.amount).where(table.c.account == account, table.c.asset == asset.value)
     return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
+def _after(leg: Leg, held: Mapping[tuple[str, str], int]) -> int:
+    before = held.get((leg.account, leg.asset.value), 0)
+    after = before + leg.amount
+    issuer = is_issuer(leg.account)
+    if abs(after) > MAX_AMOUNT or (issuer and after > 0):
+        raise PostingError(
+            f"{leg.account} would hold {after} micro-{leg.asset}", hint="the amount is more than there is"
+        )
+    if after < 0 and not issuer:
+        raise InsufficientFundsError(
+            f"{leg.account} holds {before} micro-{leg.asset} and would pay {-leg.amount}",
+            needed=-leg.amount,
+            available=before,
+            hint=f"{-after} more are needed",
+        )
+    return after
 
 
 def _transaction(row: Row[Any]) -> Transaction:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from industriverse.economy import schema
 from industriverse.economy.errors import AmountError, BudgetExceededError
@@ -123,21 +123,23 @@ class EnergyMeter:
         amount = price_of(steps)
         legs = (Leg(check_account(principal), Asset.CEU, -amount), Leg(COMPUTE_ACCOUNT, Asset.CEU, amount))
         posting = Posting(key, "charge", legs, operation, {"steps": steps})
-        with self.ledger.writer() as writer:
+
+        def work(writer: Writer) -> Charge:
             if writer.find(key) is None:
                 self._draw(writer, principal, amount)
             transaction = writer.post(posting)
-            held = writer.balance(principal, Asset.CEU)
-        return Charge(steps, amount, transaction.sequence, held)
+            return Charge(steps, amount, transaction.sequence, writer.balance(principal, Asset.CEU))
+
+        return self.ledger.write(work)
 
     def available(self, principal: str) -> int:
         """Micro-CEU in a principal's bucket now."""
-        with self.ledger.writer() as writer:
-            return self._bucket(writer, principal)[0].level
+        with self.ledger.reading() as connection:
+            return self._bucket(connection, principal)[0].level
 
     def _draw(self, writer: Writer, principal: str, amount: int) -> None:
         budget = self.budgets.get(principal, self.default)
-        bucket, known = self._bucket(writer, principal)
+        bucket, known = self._bucket(writer.connection, principal)
         if bucket.level < amount:
             raise _exceeded(principal, budget, bucket, amount)
         values = {"level": bucket.level - amount, "updated_ns": bucket.updated_ns}
@@ -147,11 +149,11 @@ class EnergyMeter:
         else:
             writer.connection.execute(insert(table).values(principal=principal, **values))
 
-    def _bucket(self, writer: Writer, principal: str) -> tuple[_Bucket, bool]:
+    def _bucket(self, connection: Connection, principal: str) -> tuple[_Bucket, bool]:
         budget = self.budgets.get(principal, self.default)
         table = schema.buckets
         now_ns = self.clock_ns()
-        row = writer.connection.execute(select(table).where(table.c.principal == principal)).one_or_none()
+        row = connection.execute(select(table).where(table.c.principal == principal)).one_or_none()
         if row is None:
             return _Bucket(budget.capacity, now_ns), False
         # A budget that was made smaller since takes effect at once.

@@ -13,7 +13,7 @@ from industriverse.economy.errors import (
     ReplayedProofError,
     UnverifiedProofError,
 )
-from industriverse.economy.ledger import Ledger
+from industriverse.economy.ledger import Ledger, Writer
 from industriverse.economy.money import MICRO, Asset, Leg, Posting, check_account, is_issuer, issuer_of
 from industriverse.physics.errors import IndustriverseError
 
@@ -140,15 +140,33 @@ class ProofMint:
         """
         if is_issuer(check_account(owner)):
             raise AccountError(f"{owner} cannot own a proof", hint="name the owner's account")
+        evidence = self.evidence(envelope)
+        return self.ledger.write(lambda writer: self.mint_within(writer, evidence, owner))
+
+    def evidence(self, envelope: bytes) -> VerifiedEvidence:
+        """What an envelope proves, if it is worth something now; takes no part in a transaction.
+
+        Raises:
+            UnverifiedProofError: If the verifier refuses the envelope, or it proves too little.
+            ExpiredProofError: If the certificate is too old, or from the future.
+        """
         evidence = self._verified(envelope)
         self._require_fresh(evidence)
-        amount = quality(evidence)
-        if amount == 0:
+        if quality(evidence) == 0:
             raise UnverifiedProofError(
                 f"{evidence.checks_passed} of {evidence.checks_run} checks passed on {evidence.samples} "
                 f"samples at alpha {evidence.alpha:g}: that proves too little",
                 hint="pass every check that is run, on enough samples, at a level near 0.05",
             )
+        return evidence
+
+    def mint_within(self, writer: Writer, evidence: VerifiedEvidence, owner: str) -> Mint:
+        """Mint within a write transaction that does more.
+
+        Raises:
+            ReplayedProofError: If the evidence was minted before.
+        """
+        amount = quality(evidence)
         posting = Posting(
             f"mint:{evidence.evidence_sha256}",
             "mint",
@@ -162,15 +180,14 @@ class ProofMint:
                 "issued_ns": evidence.issued_ns,
             },
         )
-        with self.ledger.writer() as writer:
-            before = writer.find(posting.key)
-            if before is not None:
-                raise ReplayedProofError(
-                    f"evidence {evidence.evidence_sha256} was minted in transaction {before.sequence}",
-                    sequence=before.sequence,
-                    hint="prove a new window",
-                )
-            transaction = writer.post(posting)
+        before = writer.find(posting.key)
+        if before is not None:
+            raise ReplayedProofError(
+                f"evidence {evidence.evidence_sha256} was minted in transaction {before.sequence}",
+                sequence=before.sequence,
+                hint="prove a new window",
+            )
+        transaction = writer.post(posting)
         return Mint(amount, owner, evidence, transaction.sequence)
 
     def _verified(self, envelope: bytes) -> VerifiedEvidence:

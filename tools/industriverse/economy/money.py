@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from industriverse.economy import rules
 from industriverse.economy.errors import AccountError, AmountError, PostingError
+from industriverse.economy.names import MAX_TEXT, Asset, check_account, is_issuer, issuer_of
 
 __all__ = [
     "MAX_AMOUNT",
@@ -31,45 +31,9 @@ MICRO = 1_000_000
 # Sums of two of these still fit the 64-bit integers of SQL.
 MAX_AMOUNT = 2**62
 _MAX_LEGS = 64
-_MAX_TEXT = 200
 _MAX_DETAILS = 4_000
-_ISSUER = "issuer:"
-_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 Details = Mapping[str, str | int | bool]
-
-
-class Asset(StrEnum):
-    """What the ledger counts."""
-
-    CEU = "CEU"  # compute energy unit: 1,000 inference steps
-    PFT = "PFT"  # proof token: minted for a verified certificate, and in no other way
-    MUNT = "MUNT"  # model unit: licences
-
-
-def issuer_of(asset: Asset) -> str:
-    """The account from which an asset comes; its balance is minus the supply."""
-    return f"{_ISSUER}{asset}"
-
-
-def is_issuer(account: str) -> bool:
-    """Whether an account issues an asset."""
-    return account.startswith(_ISSUER)
-
-
-def check_account(account: str) -> str:
-    """The account's name, if it is well formed.
-
-    Raises:
-        AccountError: If not.
-    """
-    if not isinstance(account, str) or not 0 < len(account) <= _MAX_TEXT or not account.isprintable():
-        raise AccountError(
-            f"account {account!r:.80} is not well formed", hint=f"give 1 to {_MAX_TEXT} printable characters"
-        )
-    if is_issuer(account) and account not in {issuer_of(asset) for asset in Asset}:
-        raise AccountError(f"account {account!r:.80} is reserved", hint="choose another name")
-    return account
 
 
 def check_amount(amount: int) -> int:
@@ -113,7 +77,7 @@ class Posting:
     Attributes:
         key: Idempotency key, chosen by the caller. One key means one content, for ever.
         kind: ``"transfer"``, ``"issue"``, ``"charge"``, ``"mint"``, …
-        legs: 2 to 64; each account at most once per asset.
+        legs: 2 to 64, each account at most once per asset; none for a record.
         reference: What the transaction is about (an evidence hash, an order), empty if nothing.
         details: Flat facts for the auditor: text, integers, truth values.
 
@@ -133,25 +97,22 @@ class Posting:
             ("kind", self.kind, 1),
             ("reference", self.reference, 0),
         ):
-            if not isinstance(value, str) or not least <= len(value) <= _MAX_TEXT or not value.isprintable():
+            if not isinstance(value, str) or not least <= len(value) <= MAX_TEXT or not value.isprintable():
                 raise PostingError(
                     f"{name} {value!r:.80} is not well formed",
-                    hint=f"give {least} to {_MAX_TEXT} printable characters",
+                    hint=f"give {least} to {MAX_TEXT} printable characters",
                 )
-        if not 2 <= len(self.legs) <= _MAX_LEGS:
-            raise PostingError(f"a transaction has {len(self.legs)} legs", hint=f"give 2 to {_MAX_LEGS}")
+        # Without legs it is a record: something that happened, at which nothing changed hands.
+        if len(self.legs) == 1 or len(self.legs) > _MAX_LEGS:
+            raise PostingError(
+                f"a transaction has {len(self.legs)} legs",
+                hint=f"give 2 to {_MAX_LEGS}, or none for a record",
+            )
         _check_legs(self.legs)
         _check_details(self.details)
-        self._check_issue()
-
-    def _check_issue(self) -> None:
-        mints = any(leg.account == issuer_of(Asset.PFT) and leg.amount < 0 for leg in self.legs)
-        proved = self.kind == "mint" and _SHA256_HEX.fullmatch(self.reference)
-        if mints != (self.kind == "mint") or (mints and not proved):
-            raise PostingError(
-                "PFT comes into being by minting alone, and minting names its evidence",
-                hint="use ProofMint with a certificate",
-            )
+        legs = [(leg.account, leg.asset, leg.amount) for leg in self.legs]
+        if problem := rules.problem(self.kind, self.reference, legs):
+            raise PostingError(problem, hint="use ProofMint, Market or Contracts")
 
     @property
     def content(self) -> dict[str, object]:
@@ -224,7 +185,7 @@ def _check_legs(legs: Sequence[Leg]) -> None:
     for leg in legs:
         check_account(leg.account)
         if leg.asset not in list(Asset):
-            raise PostingError(f"asset {leg.asset!r:.80} is unknown", hint="use CEU, PFT or MUNT")
+            raise PostingError(f"asset {leg.asset!r:.80} is unknown", hint=f"use one of {', '.join(Asset)}")
         # bool is an int in Python; a flag as an amount is always a caller's mistake.
         check_amount(abs(leg.amount) if type(leg.amount) is int else leg.amount)
         if is_issuer(leg.account) and leg.account != issuer_of(leg.asset):

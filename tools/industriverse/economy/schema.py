@@ -1,11 +1,10 @@
 """The tables of the ledger.
 
-Column types and constraints are those that SQLite and PostgreSQL share. The append-only triggers are written
-per database; opening a ledger on a database without them is refused.
+Column types and constraints are those that SQLite and PostgreSQL share. The tables come into being by the
+versions in ``migrations``, which also hold the append-only triggers of both databases; a test compares them.
 """
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -13,16 +12,35 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
-    event,
 )
-from sqlalchemy.schema import ExecutableDDLElement
 
-__all__ = ["accounts", "balances", "buckets", "entries", "head", "metadata", "transactions"]
+__all__ = [
+    "VERSION",
+    "accounts",
+    "balances",
+    "buckets",
+    "checkpoints",
+    "documents",
+    "entries",
+    "head",
+    "merkle_tiles",
+    "metadata",
+    "proof_queue",
+    "transactions",
+    "version",
+]
+
+# The latest of the versions in ``migrations``.
+VERSION = "log"
 
 metadata = MetaData()
+
+# Alembic's own table, outside the metadata that it compares.
+version = Table("alembic_version", MetaData(), Column("version_num", Text))
 
 accounts = Table(
     "accounts",
@@ -53,6 +71,15 @@ Index(
     unique=True,
     sqlite_where=transactions.c.kind == "mint",
     postgresql_where=transactions.c.kind == "mint",
+)
+
+Index(
+    "transactions_of_reference",
+    transactions.c.reference,
+    transactions.c.created_ns,
+    transactions.c.sequence,
+    sqlite_where=transactions.c.reference != "",
+    postgresql_where=transactions.c.reference != "",
 )
 
 entries = Table(
@@ -95,16 +122,48 @@ buckets = Table(
     Column("updated_ns", BigInteger, nullable=False),
 )
 
+# Hashes of complete subtrees of the Merkle log: level 1 covers 256 transactions, level 2 65,536, and so on.
+merkle_tiles = Table(
+    "merkle_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+    Column("hash", Text, nullable=False),
+)
 
-def _append_only(table: Table, verb: str) -> ExecutableDDLElement:
-    text = (
-        f"CREATE TRIGGER {table.name}_no_{verb.lower()} BEFORE {verb} ON {table.name} "
-        f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-    )
-    ddl: ExecutableDDLElement = DDL(text)  # type: ignore[no-untyped-call]
-    return ddl.execute_if(dialect="sqlite")
+# What was signed of the log, as signed.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
 
+# Where models and contracts stand; the transaction that brought each there holds the hash of its state.
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sequence", BigInteger, ForeignKey(transactions.c.sequence), nullable=False),
+)
+Index("documents_of_kind", documents.c.kind, documents.c.id)
 
-for _table in (transactions, entries):
-    for _verb in ("UPDATE", "DELETE"):
-        event.listen(_table, "after_create", _append_only(_table, _verb))
+# Certificates on their way to the mint.
+proof_queue = Table(
+    "proof_queue",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_ns", BigInteger, nullable=False),
+    Column("submitted_ns", BigInteger, nullable=False),
+    Column("sequence", BigInteger, ForeignKey(transactions.c.sequence)),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("state IN ('waiting', 'minted', 'dead')", name="known_state"),
+)
+Index("proofs_due", proof_queue.c.state, proof_queue.c.due_ns)

@@ -1,0 +1,3 @@
+"""Versions of the ledger's tables; :mod:`industriverse.economy.upgrade` runs them."""
+
+__all__: list[str] = []
