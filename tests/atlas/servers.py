@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from industriverse.atlas.bolt_settings import BoltSettings
+from industriverse.atlas.s3 import S3Settings
 
 START_LIMIT_S = 90.0
 
@@ -143,10 +144,10 @@ class Weed:
     access_key = "atlas"
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(5)
+        ports = free_ports(6)
         self.secret_key = secrets.token_urlsafe(16)
         self.endpoint = f"http://127.0.0.1:{ports[0]}"
-        names = ("s3.port", "s3.port.grpc", "master.port", "filer.port", "volume.port")
+        names = ("s3.port", "s3.port.grpc", "master.port", "filer.port", "volume.port", "metricsPort")
         command = [
             weed_command(),
             "mini",
@@ -164,6 +165,16 @@ class Weed:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
         self.server = Server(command, folder, self._answers, environment)
+
+    def settings(self, prefix: str = "", retry_s: float = 30.0) -> S3Settings:
+        return S3Settings(
+            bucket=self.bucket,
+            endpoint=self.endpoint,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            prefix=prefix,
+            retry_s=retry_s,
+        )
 
     def _answers(self) -> bool:
         # An unsigned request is refused once the server knows its keys.

@@ -67,9 +67,7 @@ class BoltEngine:
         )
         self._driver = self._wait(self._connect(), settings.connect_timeout_s)
         try:
-            self._translated(
-                self._driver.verify_connectivity(), settings.connect_timeout_s
-            )
+            self._translated(self._driver.verify_connectivity(), settings.connect_timeout_s)
         except BaseException:
             self.close()
             raise
@@ -176,9 +174,7 @@ class BoltEngine:
             answers = []
             for statement in statements:
                 result = await transaction.run(statement.text, dict(statement.parameters))
-                records = (
-                    await result.fetch(row_limit) if row_limit else [record async for record in result]
-                )
+                records = await result.fetch(row_limit) if row_limit else [record async for record in result]
                 answers.append([{name: plain(value) for name, value in one.items()} for one in records])
                 await result.consume()
             return answers

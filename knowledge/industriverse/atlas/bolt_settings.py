@@ -101,7 +101,9 @@ class BoltSettings:
             try:
                 password = Path(file).read_text().strip()
             except OSError as error:
-                raise AtlasError(f"{file} cannot be read: {error.strerror}", hint="check its owner") from error
+                raise AtlasError(
+                    f"{file} cannot be read: {error.strerror}", hint="check its owner"
+                ) from error
         if not password:
             raise AtlasError(f"{prefix}URI is set without a password", hint=f"set {prefix}PASSWORD_FILE")
         authority = environment.get(f"{prefix}CA")
