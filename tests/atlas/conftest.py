@@ -5,17 +5,69 @@ from pathlib import Path
 
 import pytest
 
+from atlas.servers import Arcade, Weed
 from industriverse.atlas import AtlasStore
+from industriverse.atlas.bolt import BoltEngine, open_bolt_atlas
+from industriverse.atlas.bolt_settings import BoltSettings
 from industriverse.atlas.embedded import open_atlas
+from industriverse.atlas.engine import Statement
 
 Opener = Callable[[], AtlasStore]
-OPENERS: dict[str, Callable[[Path], AtlasStore]] = {"kglite": open_atlas}
 
 
-@pytest.fixture(params=sorted(OPENERS))
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+def _embedded(request: pytest.FixtureRequest) -> Opener:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return lambda: open_atlas(folder / "atlas")
+
+
+def _over_bolt(settings: BoltSettings) -> Opener:
+    engine = BoltEngine(settings)
+    engine.write([Statement("MATCH (n) DETACH DELETE n")])
+    engine.close()
+    return lambda: open_bolt_atlas(settings)
+
+
+def _arcade(request: pytest.FixtureRequest) -> Opener:
+    arcade: Arcade = request.getfixturevalue("arcade")
+    return _over_bolt(arcade.settings)
+
+
+def _neo4j(_: pytest.FixtureRequest) -> Opener:
+    settings = BoltSettings.from_environment(prefix="INDUSTRIVERSE_TEST_NEO4J_")
+    if settings is None:
+        pytest.skip("Neo4j is not tested: set INDUSTRIVERSE_TEST_NEO4J_URI to one that may be emptied")
+    return _over_bolt(settings)
+
+
+OPENERS: dict[str, Callable[[pytest.FixtureRequest], Opener]] = {
+    "kglite": _embedded,
+    "arcadedb": _arcade,
+    "neo4j": _neo4j,
+}
+
+
+@pytest.fixture(scope="session")
+def arcade(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arcade]:
+    """A real server that speaks Bolt."""
+    one = Arcade(tmp_path_factory.mktemp("arcade"))
+    one.server.start()
+    yield one
+    one.server.stop()
+
+
+@pytest.fixture(scope="session")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weed]:
+    """A real S3 server."""
+    one = Weed(tmp_path_factory.mktemp("weed"))
+    one.server.start()
+    yield one
+    one.server.stop()
+
+
+@pytest.fixture(params=list(OPENERS))
+def opener(request: pytest.FixtureRequest) -> Opener:
     """Opens the same graph each time it is called."""
-    return lambda: OPENERS[request.param](tmp_path / "atlas")
+    return OPENERS[request.param](request)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from industriverse.atlas import Kind
 from industriverse.atlas.cypher import FILTERS, SCHEMA, all_texts
 
 AVOIDED = re.compile(
-    r"SHORTEST |percentileCont|COLLECT\s*\{|IN TRANSACTIONS|datetime\(|properties\(|LOAD|CALL", re.IGNORECASE
+    r"SHORTEST |percentileCont|COLLECT\s*\{|IN TRANSACTIONS|datetime\(\{|properties\(|LOAD|CALL",
+    re.IGNORECASE,
 )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -12,19 +13,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from industriverse.atlas import AtlasError, ObjectCorruptError, ObjectMissingError
+from atlas.servers import Weed
+from industriverse.atlas import AtlasError, ObjectCorruptError, ObjectMissingError, objects
 from industriverse.atlas.objects import ObjectStore
+from industriverse.atlas.s3 import S3ObjectStore
 from industriverse.signals import Channel, ChannelKind, Frame
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
-    return ObjectStore(tmp_path / "objects")
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "folder":
+        return ObjectStore(tmp_path / "objects")
+    weed: Weed = request.getfixturevalue("weed")
+    # A folder of its own in the bucket stands for an empty store.
+    return S3ObjectStore(weed.settings(prefix=secrets.token_hex(8)))
 
 
-def stored_file(folder: Path, key: str) -> Path:
-    [path] = (folder / "objects").rglob(key)
-    return path
+def damage(store: ObjectStore, key: str, content: bytes) -> None:
+    store._store.put(f"{key[:2]}/{key[2:4]}/{key}", content, mode="overwrite")
 
 
 def frame_of(rows: int) -> Frame:
@@ -55,7 +61,11 @@ def test_damaged_bytes_are_found_on_reading_and_healed_by_writing_again(
     store: ObjectStore, tmp_path: Path
 ) -> None:
     key = store.put_bytes(b"evidence")
-    stored_file(tmp_path, key).write_bytes(b"evidencE")
+    damage(store, key, b"evidencE")
+    assert not store.intact(key)
+    with pytest.raises(ObjectCorruptError, match="do not hash to its key"):
+        store.get_file(key, tmp_path / "copy")
+    assert list(tmp_path.glob("*copy*")) == []
     with pytest.raises(ObjectCorruptError, match="do not hash to its key"):
         store.get_bytes(key)
     assert store.put_bytes(b"evidence") == key
@@ -67,6 +77,10 @@ def test_a_key_that_names_nothing_is_refused(store: ObjectStore, key: str) -> No
     assert key not in store
     with pytest.raises(ObjectMissingError):
         store.get_bytes(key)
+    with pytest.raises(ObjectMissingError):
+        store.get_range(key, 0, 1)
+    with pytest.raises(ObjectMissingError):
+        store.intact(key)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 500])
@@ -95,6 +109,56 @@ def test_many_threads_may_store_the_same_object(store: ObjectStore) -> None:
         thread.join()
     assert keys == [hashlib.sha256(content).hexdigest()] * 8
     assert store.get_bytes(keys[0]) == content
+
+
+def test_a_large_file_is_stored_in_parts_and_comes_back(store: ObjectStore, tmp_path: Path) -> None:
+    content = np.random.default_rng(1).bytes(20_000_003)
+    (tmp_path / "large").write_bytes(content)
+    key = store.put_file(tmp_path / "large")
+    assert key == hashlib.sha256(content).hexdigest()
+    assert store.put_file(tmp_path / "large") == key
+    assert store.put_bytes(content) == key
+    store.get_file(key, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
+    assert store.get_range(key, 8_388_600, 20) == content[8_388_600:8_388_620]
+
+
+def test_a_damaged_object_is_healed_by_its_file(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"evidence")
+    key = store.put_file(tmp_path / "file")
+    damage(store, key, b"evidenc")
+    assert store.put_file(tmp_path / "file") == key
+    assert store.get_bytes(key) == b"evidence"
+
+
+def test_an_empty_file_is_an_object_too(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert store.get_bytes(store.put_file(tmp_path / "empty")) == b""
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 9), (7, 2), (8, 1), (100, 1), (-1, 2), (0, 0)])
+def test_a_range_outside_an_object_is_refused(store: ObjectStore, start: int, length: int) -> None:
+    key = store.put_bytes(b"evidence")
+    assert store.get_range(key, 3, 5) == b"dence"
+    with pytest.raises(AtlasError):
+        store.get_range(key, start, length)
+
+
+def test_objects_are_listed_and_deleted(store: ObjectStore) -> None:
+    keys = {store.put_bytes(bytes([number])) for number in range(20)}
+    assert {one.key for one in store.objects()} == keys
+    assert {one.size_bytes for one in store.objects()} == {1}
+    gone = keys.pop()
+    store.delete(gone)
+    store.delete(gone)
+    assert gone not in store
+    assert {one.key for one in store.objects()} == keys
+
+
+def test_a_file_that_changes_while_it_is_stored_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "growing").write_bytes(b"x" * 100)
+    with pytest.raises(OSError, match="changed while it was read"):
+        list(objects._checked_parts(tmp_path / "growing", hashlib.sha256(b"").hexdigest()))
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ __all__ = [
     "AtlasError",
     "AtlasOwnedError",
     "AtlasSchemaError",
+    "AtlasUnreachableError",
     "CypherRefusedError",
     "CypherRunError",
     "ObjectCorruptError",
@@ -31,6 +32,10 @@ class AtlasOwnedError(AtlasError):
 
 class AtlasSchemaError(AtlasError):
     """The graph was written by a version of the platform that this one cannot read."""
+
+
+class AtlasUnreachableError(AtlasError):
+    """The server of the graph or of the objects does not answer; the same call may succeed later."""
 
 
 class RecordError(AtlasError):

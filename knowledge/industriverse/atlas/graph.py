@@ -107,7 +107,7 @@ class GraphAtlas:
         parameters: Row = {
             "id": incident.id,
             "timestamp_ns": incident.opened_ns,
-            "timestamp": timestamp_of(incident.opened_ns),
+            "timestamp": timestamp_of(incident.opened_ns).isoformat(),
             "closed_ns": incident.closed_ns,
             "service": incident.stream,
             "entity": incident.entity,
@@ -290,7 +290,7 @@ def _row(record: EnergyState | RegimeShift | Action | Proof) -> Row:
     plain = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(record).items()
     }
-    return {**plain, "timestamp": timestamp_of(record.timestamp_ns)}
+    return {**plain, "timestamp": timestamp_of(record.timestamp_ns).isoformat()}
 
 
 def _record(kind: Kind, row: Row) -> Record:

@@ -1,32 +1,53 @@
 """Content-addressed objects: the key of some bytes is their SHA-256."""
 
 import hashlib
-import json
 import os
 import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+from industriverse.atlas.errors import (
+    AtlasError,
+    AtlasUnreachableError,
+    ObjectCorruptError,
+    ObjectMissingError,
+)
+from industriverse.atlas.frames import frame_of, parquet_of
+from industriverse.signals import Frame
 
-from industriverse.atlas.errors import AtlasError, ObjectCorruptError, ObjectMissingError
-from industriverse.signals import Channel, ChannelKind, Frame, FrameError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["ObjectStore"]
+__all__ = ["ObjectInfo", "ObjectStore"]
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_TIME_COLUMN = b"industriverse.time_column"
-_CHANNEL = b"industriverse.channel"
+_LISTED = re.compile(r"([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
+# S3 wants parts of at least 5 MiB; eight of these in flight bound the memory of an upload.
+_PART_BYTES = 8 * 1_024 * 1_024
+_PARTS_IN_FLIGHT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a listing says about one object.
+
+    Attributes:
+        key: SHA-256 of its bytes, hex.
+        size_bytes: Length.
+        modified: When it was stored.
+    """
+
+    key: str
+    size_bytes: int
+    modified: datetime
 
 
 class ObjectStore:
     """Objects in a local folder, written once, checked whenever they are read.
 
     An object is on disk, file and folder entry both, when ``put`` returns; the library that writes it does
-    not take care of that.
+    not take care of that. ``industriverse.atlas.s3.S3ObjectStore`` is the same store on a server.
 
     Args:
         folder: Where objects live; created where missing, readable by its owner only.
@@ -45,15 +66,16 @@ class ObjectStore:
             raise AtlasError(
                 f"the folder {self._folder} cannot be made: {error.strerror}", hint="choose another"
             ) from error
-        self._store = LocalStore(self._folder)
+        self._store: Any = LocalStore(self._folder)
 
     def put_bytes(self, content: bytes) -> str:
         """Store bytes and return their key, 64 hex digits. Storing them again changes nothing.
 
         Raises:
-            AtlasError: If the disk refuses them.
+            AtlasError: If the disk or the server refuses them.
+            AtlasUnreachableError: If the server does not answer.
         """
-        from obstore.exceptions import AlreadyExistsError, BaseError
+        from obstore.exceptions import AlreadyExistsError
 
         key = hashlib.sha256(content).hexdigest()
         try:
@@ -64,10 +86,36 @@ class ObjectStore:
                     # What lies there was damaged on disk; we hold the true bytes, so the object heals.
                     self._store.put(_place(key), content, mode="overwrite")
             self._make_durable(key)
-        except (BaseError, OSError) as error:
-            raise AtlasError(
-                f"object {key[:12]}… could not be stored: {error}", hint="check the disk"
-            ) from error
+        except (_library_error(), OSError) as error:
+            raise _translated(error, f"object {key[:12]}… could not be stored") from error
+        return key
+
+    def put_file(self, path: Path | str) -> str:
+        """Store a file of any size, in parts where it is large, and return its key.
+
+        The object appears whole or not at all. A file that changes meanwhile is refused.
+
+        Raises:
+            AtlasError: If the file cannot be read or changes, or the disk or the server refuses it.
+            AtlasUnreachableError: If the server does not answer.
+        """
+        source = Path(path)
+        try:
+            with source.open("rb") as file:
+                key = hashlib.file_digest(file, "sha256").hexdigest()
+            if key in self and self.intact(key):
+                return key
+            self._store.put(
+                _place(key),
+                _checked_parts(source, key),
+                mode="overwrite",
+                use_multipart=True,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_IN_FLIGHT,
+            )
+            self._make_durable(key)
+        except (_library_error(), OSError) as error:
+            raise _translated(error, f"{source} could not be stored") from error
         return key
 
     def get_bytes(self, key: str) -> bytes:
@@ -76,25 +124,117 @@ class ObjectStore:
         Raises:
             ObjectMissingError: If there is no such object.
             ObjectCorruptError: If the bytes do not hash to their key.
+            AtlasUnreachableError: If the server does not answer.
         """
         content = self._read(key)
         if hashlib.sha256(content).hexdigest() != key:
-            raise ObjectCorruptError(
-                f"object {key} is damaged: its bytes do not hash to its key", hint="restore it from a backup"
-            )
+            raise _corrupt(key)
         return content
 
+    def get_file(self, key: str, path: Path | str) -> None:
+        """Write the object under a key to a file, whole and checked or not at all; memory stays bounded.
+
+        Raises:
+            ObjectMissingError: If there is no such object.
+            ObjectCorruptError: If the bytes do not hash to their key.
+            AtlasUnreachableError: If the server does not answer.
+        """
+        target = Path(path)
+        digest = hashlib.sha256()
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for part in self._stream(key):
+                    digest.update(part)
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            if digest.hexdigest() != key:
+                raise _corrupt(key)
+            Path(temporary).replace(target)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Part of an object. A part cannot be checked against the key: read whole what a proof depends on.
+
+        Raises:
+            ObjectMissingError: If there is no such object.
+            AtlasError: If the range does not lie within the object.
+            AtlasUnreachableError: If the server does not answer.
+        """
+        place = self._checked_place(key)
+        if start < 0 or length < 1:
+            raise AtlasError(f"the range {start}+{length} is empty or negative", hint="give start >= 0")
+        try:
+            part = self._store.get_range(place, start=start, length=length).to_bytes()
+        except (_library_error(), OSError) as error:
+            raise self._absent_or(error, key, f"bytes {start}+{length} of object {key[:12]}…") from error
+        if len(part) != length:
+            raise AtlasError(
+                f"object {key[:12]}… ends before byte {start + length}", hint="read within its size"
+            )
+        return bytes(part)
+
+    def intact(self, key: str) -> bool:
+        """Whether the bytes under a key hash to it; memory stays bounded.
+
+        Raises:
+            ObjectMissingError: If there is no such object.
+            AtlasUnreachableError: If the server does not answer.
+        """
+        digest = hashlib.sha256()
+        for part in self._stream(key):
+            digest.update(part)
+        return digest.hexdigest() == key
+
+    def objects(self) -> Iterator[ObjectInfo]:
+        """Every object, in no particular order.
+
+        Raises:
+            AtlasUnreachableError: If the server does not answer.
+        """
+        try:
+            for chunk in self._store.list():
+                for meta in chunk:
+                    if match := _LISTED.fullmatch(meta["path"]):
+                        yield ObjectInfo(match[3], meta["size"], meta["last_modified"])
+        except (_library_error(), OSError) as error:
+            raise _translated(error, "the objects cannot be listed") from error
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error.
+
+        Raises:
+            AtlasError: If the disk or the server refuses.
+            AtlasUnreachableError: If the server does not answer.
+        """
+        place = self._checked_place(key)
+        if key not in self:
+            return
+        try:
+            self._store.delete(place)
+        except FileNotFoundError:
+            return
+        except (_library_error(), OSError) as error:
+            raise _translated(error, f"object {key[:12]}… could not be deleted") from error
+
     def __contains__(self, key: str) -> bool:
-        return _KEY.fullmatch(key) is not None and (self._folder / _place(key)).is_file()
+        if _KEY.fullmatch(key) is None:
+            return False
+        from obstore.exceptions import NotFoundError
+
+        try:
+            self._store.head(_place(key))
+        except (NotFoundError, FileNotFoundError):
+            return False
+        except (_library_error(), OSError) as error:
+            raise _translated(error, f"object {key[:12]}… cannot be looked up") from error
+        return True
 
     def put_frame(self, frame: Frame) -> str:
         """Store a frame as Parquet (zstd) with the meaning of its channels, and return its key."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        sink = pa.BufferOutputStream()
-        pq.write_table(_table(frame), sink, compression="zstd")
-        return self.put_bytes(sink.getvalue().to_pybytes())
+        return self.put_bytes(parquet_of(frame))
 
     def get_frame(self, key: str) -> Frame:
         """The frame under a key.
@@ -103,24 +243,39 @@ class ObjectStore:
             ObjectMissingError: If there is no such object.
             ObjectCorruptError: If the bytes do not hash to their key, or are not a frame.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         content = self.get_bytes(key)
         try:
-            return _frame(pq.read_table(pa.BufferReader(content)))
-        except (pa.ArrowException, KeyError, ValueError, TypeError, FrameError) as error:
+            return frame_of(content)
+        except ValueError as error:
             raise ObjectCorruptError(f"object {key} is not a frame: {error}", hint="check the key") from error
 
-    def _read(self, key: str) -> bytes:
-        from obstore.exceptions import NotFoundError
-
+    def _checked_place(self, key: str) -> str:
         if not _KEY.fullmatch(key):
             raise ObjectMissingError(f"{key!r:.80} is no object key", hint="give 64 lower-case hex digits")
+        return _place(key)
+
+    def _read(self, key: str) -> bytes:
+        place = self._checked_place(key)
         try:
-            return self._store.get(_place(key)).bytes().to_bytes()
-        except (NotFoundError, FileNotFoundError):
-            raise ObjectMissingError(f"there is no object {key}", hint="check the key") from None
+            return bytes(self._store.get(place).bytes().to_bytes())
+        except (_library_error(), OSError) as error:
+            raise self._absent_or(error, key, f"object {key[:12]}… cannot be read") from error
+
+    def _stream(self, key: str) -> Iterator[bytes]:
+        place = self._checked_place(key)
+        try:
+            for part in self._store.get(place).stream(min_chunk_size=1_024 * 1_024):
+                yield bytes(part)
+        except (_library_error(), OSError) as error:
+            raise self._absent_or(error, key, f"object {key[:12]}… cannot be read") from error
+
+    @staticmethod
+    def _absent_or(error: Exception, key: str, what: str) -> AtlasError:
+        from obstore.exceptions import NotFoundError
+
+        if isinstance(error, NotFoundError | FileNotFoundError):
+            return ObjectMissingError(f"there is no object {key}", hint="check the key")
+        return _translated(error, what)
 
     def _make_durable(self, key: str) -> None:
         place = self._folder / _place(key)
@@ -137,47 +292,41 @@ def _place(key: str) -> str:
     return f"{key[:2]}/{key[2:4]}/{key}"
 
 
-def _table(frame: Frame) -> "pa.Table":
-    import pyarrow as pa
-
-    time_column = "timestamp"
-    while time_column in frame.names:
-        time_column += "_"
-    fields: list[pa.Field[Any]] = [pa.field(time_column, pa.timestamp("ns", tz="UTC"), nullable=False)]
-    for channel in frame.channels:
-        meaning = {
-            "unit": channel.unit,
-            "kind": channel.kind.value,
-            "entity": channel.entity,
-            "quantity": channel.quantity,
-        }
-        fields.append(
-            pa.field(channel.name, pa.float64(), nullable=False, metadata={_CHANNEL: json.dumps(meaning)})
-        )
-    columns: list[pa.Array[Any]] = [
-        pa.array(frame.timestamps_ns, pa.timestamp("ns", tz="UTC")),
-        *(pa.array(np.ascontiguousarray(column), pa.float64()) for column in frame.values.T),
-    ]
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata={_TIME_COLUMN: time_column}))
+def _checked_parts(path: Path, key: str) -> Iterator[bytes]:
+    # The last part is held back until the whole is known to hash to its key, so that a file that was being
+    # written never becomes an object under a wrong name.
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        held = b""
+        while part := file.read(_PART_BYTES):
+            digest.update(part)
+            if held:
+                yield held
+            held = part
+    if digest.hexdigest() != key:
+        raise OSError(f"{path} changed while it was read")
+    yield held
 
 
-def _frame(table: "pa.Table") -> Frame:
-    time_column = (table.schema.metadata or {})[_TIME_COLUMN].decode()
-    channels = []
-    for field in table.schema:
-        if field.name != time_column:
-            meaning = json.loads((field.metadata or {})[_CHANNEL])
-            channels.append(
-                Channel(
-                    field.name,
-                    meaning["unit"],
-                    ChannelKind(meaning["kind"]),
-                    meaning["entity"],
-                    meaning["quantity"],
-                )
-            )
-    values = np.empty((table.num_rows, len(channels)))
-    for index, channel in enumerate(channels):
-        values[:, index] = table.column(channel.name).to_numpy()
-    timestamps = table.column(time_column).to_numpy().astype("datetime64[ns]").astype(np.int64)
-    return Frame(timestamps, values, tuple(channels))
+def _corrupt(key: str) -> ObjectCorruptError:
+    return ObjectCorruptError(
+        f"object {key} is damaged: its bytes do not hash to its key", hint="restore it from a backup"
+    )
+
+
+def _library_error() -> type[Exception]:
+    from obstore.exceptions import BaseError
+
+    return BaseError
+
+
+def _translated(error: Exception, what: str) -> AtlasError:
+    from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
+
+    reason = str(error).partition("\n")[0]
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "status code: 403" in str(error):
+        return AtlasError(f"{what}: access is denied", hint="check the credentials and what they may do")
+    # The library names no class for these; the words are its own.
+    if isinstance(error, GenericError) and re.search(r"HTTP error|status code: 5\d\d|timed out", str(error)):
+        return AtlasUnreachableError(f"{what}: {reason}", hint="check the address and that the server runs")
+    return AtlasError(f"{what}: {reason}", hint="check the disk or the server")
