@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from industriverse.eil.events.errors import EventFitError
 from industriverse.signals import NANOSECONDS_PER_SECOND
 
-__all__ = ["EventCalibration", "TicketRule", "calibrate_threshold"]
+__all__ = ["EventCalibration", "TicketRule", "allowed_alarms", "calibrate_threshold"]
 
 SECONDS_PER_DAY = 86_400.0
 CONFIDENCE = 0.8
@@ -111,7 +111,7 @@ def calibrate_threshold(
             hint="give clean events that span the time in which they happened",
         )
     lowest = 3.0 / scored_days
-    allowed = _allowed_tickets(budget_per_day * scored_days) if budget_per_day >= lowest else 0
+    allowed = allowed_alarms(budget_per_day * scored_days) if budget_per_day >= lowest else 0
     candidates = np.unique(surprises)
     low, high = 0, len(candidates)  # index len(candidates) stands for "above every clean score"
     while low < high:
@@ -136,8 +136,8 @@ def calibrate_threshold(
     )
 
 
-def _allowed_tickets(expected: float) -> int:
-    """The most tickets whose upper Poisson bound (Garwood 1936) does not exceed ``expected``."""
+def allowed_alarms(expected: float) -> int:
+    """The most clean alarms whose upper 80 % Poisson bound (Garwood 1936) is within ``expected``; -1 if none."""
     from scipy.stats import chi2
 
     counts = np.arange(int(expected) + 1)

@@ -50,6 +50,7 @@ CALM_EVENTS: Final = 6
 CALM_NATS: Final = 1.0  # a symbol of probability 1/e or more is calm, however regular the stream
 DRAIN: Final = 0.25
 REVERSAL_RATE: Final = 1.0 / 32.0
+MAXIMUM_TRANSITIONS: Final = 50_000
 PACE_GAPS: Final = 16.0  # memory of the pace in typical gaps, and events before it is judged
 
 
@@ -107,7 +108,9 @@ class EventModel:
         for row, event in enumerate(events):
             state = memory.of(event.entity)
             if state.recent:
-                transitions[state.recent[-1], event.symbol] += 1
+                pair = (state.recent[-1], event.symbol)
+                if pair in transitions or len(transitions) < MAXIMUM_TRANSITIONS:
+                    transitions[pair] += 1
             contexts = sequence_contexts(state.recent)
             if 2 * row >= len(events) and len(state.recent) == DEPTH:
                 foreseen.append(-math.log(model.sequences.probability(contexts, event.symbol)))

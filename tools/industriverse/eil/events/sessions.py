@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil.events.backoff import BackoffCounts
+from industriverse.eil.events.budget import allowed_alarms
 from industriverse.eil.events.detector import FOLDS
 from industriverse.eil.events.errors import EventDetectorError, EventFitError
 from industriverse.eil.events.model import sequence_contexts
 from industriverse.eil.events.production import transition_counts, transition_work
 from industriverse.eil.events.state import DEPTH
-from industriverse.eil.events.tails import Branch
+from industriverse.eil.events.tails import RESOLUTION_NATS, Branch
 from industriverse.signals.events import Event
 
 __all__ = ["SESSION_COMPONENTS", "SessionDetector", "SessionReading", "sessions_of"]
@@ -45,7 +46,7 @@ class SessionReading:
     Attributes:
         score: Mean capped surprise of its energies, nats.
         p_value: Conformal probability of a score at least this large on clean sessions.
-        alarm: Whether the p-value is at most ``alarm_share`` of the detector.
+        alarm: Whether so few clean sessions scored as high that the ``alarm_share`` is kept.
         energies: Energies in the order of ``SESSION_COMPONENTS``, nats per event.
         worst: Position of the event of largest sequence energy, -1 for an empty session.
     """
@@ -61,8 +62,9 @@ class SessionDetector:
     """Detects sessions that run unlike the clean ones.
 
     Args:
-        alarm_share: Share of clean sessions that may alarm. With n scored clean sessions no share below
-            1/(n + 1) can be certified; see :attr:`certified`.
+        alarm_share: Share of clean sessions that may alarm. As for events, the upper
+            80 % Poisson bound of the clean alarms must keep it; n scored clean sessions can certify no share
+            below 1.61/n, and without a certificate nothing alarms; see :attr:`certified`.
 
     Raises:
         EventDetectorError: If the share is not between 0 and 1.
@@ -75,11 +77,12 @@ class SessionDetector:
         self._model: _SessionModel | None = None
         self._branch: Branch | None = None
         self._clean_scores: NDArray[np.float64] = np.empty(0)
+        self._allowed = -1
 
     @property
     def certified(self) -> bool:
         """Whether there were clean sessions enough for the share."""
-        return bool(len(self._clean_scores) + 1 >= 1.0 / self.alarm_share)
+        return self._allowed >= 0
 
     def fit(self, sessions: Sequence[Sequence[str]]) -> "SessionDetector":
         """Learn from clean sessions, oldest first.
@@ -94,8 +97,10 @@ class SessionDetector:
         for start, stop in pairwise(int(len(clean) * fold) for fold in (*FOLDS, 1.0)):
             model = _SessionModel(clean[:start])
             rows += [model.energies(session)[0] for session in clean[start:stop]]
-        self._branch = Branch.fit(np.array(rows), least=1)
+        # Means over a session vary far less than the energy of one event.
+        self._branch = Branch.fit(np.array(rows), least=1, sharpest=RESOLUTION_NATS)
         self._clean_scores = np.sort([self._branch.score(row) for row in rows])
+        self._allowed = allowed_alarms(self.alarm_share * len(rows))
         self._model = _SessionModel(clean)
         return self
 
@@ -113,7 +118,7 @@ class SessionDetector:
         score = self._branch.score(energies)
         above = len(self._clean_scores) - int(np.searchsorted(self._clean_scores, score, side="left"))
         p_value = (above + 1.0) / (len(self._clean_scores) + 1.0)
-        return SessionReading(score, p_value, p_value <= self.alarm_share, energies, worst)
+        return SessionReading(score, p_value, above <= self._allowed, energies, worst)
 
 
 class _SessionModel:

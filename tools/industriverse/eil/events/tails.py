@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from industriverse.eil.layout import SCORE_CAP
 from industriverse.eil.tails import fit_tail
 
-__all__ = ["Branch", "Tail"]
+__all__ = ["RESOLUTION_NATS", "Branch", "Tail"]
 
 # Energies that differ by less are the same: otherwise a stream that hardly varies would make a tail of its
 # rounding errors.
@@ -43,12 +43,12 @@ class Tail:
         self._step = (1.0 - share) / (len(self.knots) - 1)
 
     @classmethod
-    def fit(cls, values: NDArray[np.float64]) -> "Tail":
-        """Learn the tail from clean energies, shape (n,)."""
+    def fit(cls, values: NDArray[np.float64], *, sharpest: float = SHARPEST_NATS) -> "Tail":
+        """Learn the tail from clean energies, shape (n,); it falls by no more than e each ``sharpest`` nats."""
         if np.ptp(values) < RESOLUTION_NATS:
-            return cls(1.0, SHARPEST_NATS, 0.0, [float(values.max())] * 2)
+            return cls(1.0, sharpest, 0.0, [float(values.max())] * 2)
         share, scale, shape, *knots = fit_tail(values).tolist()
-        return cls(share, max(scale, SHARPEST_NATS), shape, knots)
+        return cls(share, max(scale, sharpest), shape, knots)
 
     def nats(self, value: float) -> float:
         """``-ln`` of the clean probability of a value at least this large, not capped."""
@@ -96,12 +96,15 @@ class Branch:
         self.final = final
 
     @classmethod
-    def fit(cls, energies: NDArray[np.float64], *, least: int = LEAST_SAMPLES) -> "Branch":
+    def fit(
+        cls, energies: NDArray[np.float64], *, least: int = LEAST_SAMPLES, sharpest: float = SHARPEST_NATS
+    ) -> "Branch":
         """Learn from clean energies (n, components), NaN where a component says nothing.
 
-        A component with fewer than ``least`` values gets no weight.
+        A component with fewer than ``least`` values gets no weight. ``sharpest`` bounds the tails of the
+        components, nats.
         """
-        tails = [_component_tail(column[np.isfinite(column)], least) for column in energies.T]
+        tails = [_component_tail(column[np.isfinite(column)], least, sharpest) for column in energies.T]
         rows = [[None if value != value else value for value in row] for row in energies.tolist()]
         return cls(tails, Tail.fit(np.array([_mean_surprise(tails, row) for row in rows])))
 
@@ -147,7 +150,7 @@ def _mean_surprise(tails: Sequence[Tail | None], energies: Sequence[float | None
     return sum(_surprises(tails, energies)) / max(weighted, 1)
 
 
-def _component_tail(values: NDArray[np.float64], least: int) -> Tail | None:
+def _component_tail(values: NDArray[np.float64], least: int, sharpest: float) -> Tail | None:
     if len(values) < least:
         return None
-    return Tail.fit(np.round(values / RESOLUTION_NATS) * RESOLUTION_NATS)
+    return Tail.fit(np.round(values / RESOLUTION_NATS) * RESOLUTION_NATS, sharpest=sharpest)
