@@ -71,7 +71,7 @@ def _timeline(outcome: Outcome) -> list[tuple[float, str]]:
         events.append((began, f"done: {', '.join(response['actions'])}"))
         word = "back in equilibrium" if response["recovered"] else "disturbed again; what could be undone was"
         events.append((began + float(response["recovered_after_hours"]), word))
-    return sorted(events)
+    return sorted(events, key=lambda event: event[0])
 
 
 def _share(part: float, whole: float) -> str:
