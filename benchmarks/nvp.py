@@ -427,7 +427,8 @@ def bands(seeds: int) -> None:
                 assert found.upper is not None
                 ahead = truth[5:10]
                 inside.append(coverage(found.lower, found.upper, ahead))
-                inference = infer_coefficients(problem.coarse, seen, [name])
+                inferred = found.track == "inferred"
+                inference = infer_coefficients(problem.coarse, seen, [name]) if inferred else None
                 states = ensemble_states(problem.coarse, seen, 5, members=20, seed=seed, inference=inference)
                 error = (found.mean[-1] - ahead[-1]).abs().mean()
                 sharp.append(float(crps_of_ensemble(states[:, -1], ahead[-1]).mean()) / float(error))
