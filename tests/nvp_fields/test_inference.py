@@ -12,6 +12,7 @@ from industriverse.nvp.inference import infer_coefficients
 from industriverse.nvp.metrics import vrmse
 from industriverse.nvp.solvers.base import Solver
 from industriverse.nvp.solvers.burgers import Burgers
+from industriverse.nvp.solvers.heat import HeterogeneousHeat
 from industriverse.nvp.solvers.navier_stokes import NavierStokes
 from nvp_fields.cases import make_case
 
@@ -110,6 +111,18 @@ def test_clean_frames_give_the_coefficients_back(domain: str, wrong: dict[str, f
             found.values[name], torch.full((2,), true, dtype=torch.float64), rtol=2e-3, atol=1e-4
         )
     assert float(found.misfit.max()) < 1e-3
+
+
+def test_a_medium_of_its_own_for_every_sample_is_no_obstacle() -> None:
+    generator = torch.Generator().manual_seed(3)
+    medium = 0.05 + 0.1 * torch.rand(3, 1, 16, 16, dtype=torch.float64, generator=generator)
+    solver = HeterogeneousHeat(Grid(16), 0.02, conductivity=medium)
+    state = 1 + 0.5 * torch.rand(3, 1, 16, 16, dtype=torch.float64, generator=generator)
+    frames = [state]
+    for _ in range(3):
+        frames.append(solver.advance(frames[-1]))
+    found = infer_coefficients(solver.with_coefficients(scale=2.0), torch.stack(frames), ["scale"])
+    torch.testing.assert_close(found.values["scale"], torch.ones(3, dtype=torch.float64), rtol=1e-4, atol=0)
 
 
 def test_a_coefficient_that_the_frames_cannot_tell_is_said_to_be_unidentified() -> None:

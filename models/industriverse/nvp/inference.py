@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -109,15 +109,24 @@ class _Problem:
 
     def residual(self, theta: Tensor) -> Tensor:
         """Predicted minus seen, (pairs, batch, m)."""
-        repeated = {name: value.repeat(self.pairs) for name, value in self.coefficients(theta).items()}
-        predicted = self.solver.with_coefficients(**repeated).advance(self.before)
+        predicted = self._over_pairs(theta, lambda solver, before: solver.advance(before))
         return self._low_pass(predicted) - self.target
 
     def discretisation(self, theta: Tensor) -> Tensor:
         """Embedded error of the solver in the terms of the residual, (pairs, batch, m)."""
-        repeated = {name: value.repeat(self.pairs) for name, value in self.coefficients(theta).items()}
-        difference = self.solver.with_coefficients(**repeated).estimate(self.before).difference
-        return self._low_pass(difference)
+        return self._low_pass(
+            self._over_pairs(theta, lambda solver, before: solver.estimate(before).difference)
+        )
+
+    def _over_pairs(self, theta: Tensor, run: Callable[[Solver, Tensor], Tensor]) -> Tensor:
+        """Runs all frames at once, or frame by frame when the medium differs by sample."""
+        values = self.coefficients(theta)
+        fields = [getattr(self.solver, name) for name in self.solver.field_names]
+        if any(field is not None and field.ndim == 4 and field.shape[0] > 1 for field in fields):
+            solver = self.solver.with_coefficients(**values)
+            return torch.cat([run(solver, before) for before in self.before.chunk(self.pairs)])
+        repeated = {name: value.repeat(self.pairs) for name, value in values.items()}
+        return run(self.solver.with_coefficients(**repeated), self.before)
 
     def jacobian(self, theta: Tensor) -> Tensor:
         """Derivative of the residual by each parameter, (pairs, batch, m, p), by forward mode."""
