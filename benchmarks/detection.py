@@ -142,12 +142,12 @@ def evaluate(name: str, row: Row, units: list[Unit], budget_per_day: float) -> R
 def show(name: str, results: list[Result]) -> None:
     print(f"\n{name}: anomaly rate {results[0].anomaly_rate:.3f}")
     print(
-        f"{'':15}{'VUS-PR':>8}{'95 % interval':>16}{'AUC-PR':>8}{'eTaPR':>7}{'S':>7}{'found':>9}"
+        f"{'':17}{'VUS-PR':>8}{'95 % interval':>16}{'AUC-PR':>8}{'eTaPR':>7}{'S':>7}{'found':>9}"
         f"{'delay s':>10}{'worst s':>10}{'promised/d':>12}{'realised/d':>12}{'alarm %':>9}{'us/sample':>11}"
     )
     for r in results:
         print(
-            f"{r.method:15}{r.vus_pr:8.3f}{f'{r.vus_low:.3f}..{r.vus_high:.3f}':>16}{r.auc_pr:8.3f}"
+            f"{r.method:17}{r.vus_pr:8.3f}{f'{r.vus_low:.3f}..{r.vus_high:.3f}':>16}{r.auc_pr:8.3f}"
             f"{r.etapr_f1:7.3f}{r.contest_s:7.3f}{f'{r.events_found}/{r.events}':>9}"
             f"{r.median_delay_s:10.0f}{r.worst_delay_s:10.0f}{r.promised_per_day:12.3g}"
             f"{r.realised_per_day:12.3g}{100 * r.alarm_share:9.2f}{r.cpu_us_per_sample:11.1f}",
@@ -219,12 +219,12 @@ def main() -> int:
 
 def show_mean(rows: list[Row], results: list[Result]) -> None:
     print("\nmean over sets")
-    print(f"{'':15}{'VUS-PR':>8}{'AUC-PR':>8}{'alarm %':>9}")
+    print(f"{'':17}{'VUS-PR':>8}{'AUC-PR':>8}{'alarm %':>9}")
     for row in rows:
         mine = [r for r in results if r.method == row.name]
         if mine:
             vus, auc = np.mean([r.vus_pr for r in mine]), np.mean([r.auc_pr for r in mine])
-            print(f"{row.name:15}{vus:8.3f}{auc:8.3f}{100 * np.mean([r.alarm_share for r in mine]):9.2f}")
+            print(f"{row.name:17}{vus:8.3f}{auc:8.3f}{100 * np.mean([r.alarm_share for r in mine]):9.2f}")
 
 
 if __name__ == "__main__":

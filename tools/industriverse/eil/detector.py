@@ -202,6 +202,15 @@ class Detector:
             reference.channels, reference.model, self._require_state(), self._components, self._sample
         )
 
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """What the reference forecast for the latest sample before it came, in channel units, shape (d,).
+
+        Raises:
+            DetectorError: If nothing was fitted yet.
+        """
+        return self._require_state().channel[layout.EXPECTED].copy()
+
     def surprises(self) -> dict[str, float]:
         """-log p of each component at the latest sample, nats, largest first: what feedback may name.
 
