@@ -1,5 +1,6 @@
 """Whatever is changed behind the ledger's back, the auditor finds and names it."""
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from economy.places import Place
-from industriverse.economy import Asset
+from industriverse.economy import Asset, LedgerError
 from industriverse.economy.audit import Fault
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.money import Leg, Posting
@@ -130,3 +131,44 @@ def test_one_flipped_bit_in_a_hash_is_found_wherever_it_is_kept(tmp_path: Path) 
         with Ledger(ledger_file) as ledger:
             report = ledger.verify()
         assert not report.ok
+
+
+def content_of(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as raw:
+        return list(raw.iterdump())
+
+
+def test_a_bit_flipped_anywhere_in_the_file_changes_nothing_or_is_found(tmp_path: Path) -> None:
+    ledger_file = tmp_path / "ledger.sqlite"
+    with Ledger(ledger_file) as ledger:
+        ledger.issue(key="start", asset=Asset.CEU, account="ada", amount=1_000)
+        for index in range(40):
+            ledger.transfer(key=f"t{index}", asset=Asset.CEU, source="ada", target="bo", amount=1 + index)
+    with closing(sqlite3.connect(ledger_file)) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = {
+            int(row[0])
+            for row in raw.execute(
+                "SELECT rootpage FROM sqlite_master WHERE tbl_name IN ('transactions', 'entries', 'balances')"
+            )
+        }
+        page_size = int(raw.execute("PRAGMA page_size").fetchone()[0])
+    whole, content = ledger_file.read_bytes(), content_of(ledger_file)
+    generator = random.Random(20261122)
+    found = 0
+    for _ in range(300):
+        page = generator.choice(sorted(pages)) - 1
+        place = page * page_size + generator.randrange(page_size)
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << generator.randrange(8)
+        ledger_file.write_bytes(damaged)
+        try:
+            with Ledger(ledger_file) as ledger:
+                ok = ledger.verify().ok
+        except LedgerError:
+            ok = False
+        if ok:
+            assert content_of(ledger_file) == content
+        found += not ok
+    # Part of each page is empty; most of the flips hit something.
+    assert found >= 40

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select, update
 from sqlalchemy.exc import IntegrityError
 
 from economy.places import Place
@@ -18,10 +18,12 @@ from industriverse.economy import (
     IdempotencyError,
     InsufficientFundsError,
     LedgerClosedError,
+    LedgerConflictError,
     LedgerError,
     PostingError,
+    schema,
 )
-from industriverse.economy.ledger import Ledger
+from industriverse.economy.ledger import Ledger, Writer
 from industriverse.economy.money import Leg, Posting
 
 
@@ -240,3 +242,56 @@ def test_threads_and_connections_lose_no_transfer(funded: Ledger, place: Place) 
     report = funded.verify()
     assert report.ok
     assert report.transactions == 121
+
+
+def test_a_write_to_which_the_database_gave_way_is_done_again(funded: Ledger, place: Place) -> None:
+    if place.sqlite:
+        pytest.skip("SQLite lets nobody write beside a writer, so that there is nothing to give way to")
+    engine = create_engine(place.url)
+    with engine.begin() as raw:
+        raw.exec_driver_sql("INSERT INTO buckets VALUES ('ada', 1, 0)")
+    tries: list[int] = []
+
+    def work(writer: Writer) -> int:
+        level = int(writer.connection.execute(select(schema.buckets.c.level)).scalar_one())
+        tries.append(level)
+        if len(tries) == 1:
+            # Another program, which knows nothing of our lock, is quicker.
+            with engine.begin() as raw:
+                raw.exec_driver_sql("UPDATE buckets SET level = 7")
+        writer.connection.execute(update(schema.buckets).values(level=level + 1))
+        return level + 1
+
+    assert funded.write(work) == 8
+    assert tries == [1, 7]
+    engine.dispose()
+
+
+def test_a_write_that_is_never_given_way_to_ends_with_the_conflict(funded: Ledger) -> None:
+    tries: list[Writer] = []
+
+    def work(writer: Writer) -> None:
+        tries.append(writer)
+        raise LedgerConflictError("another program was writing")
+
+    with pytest.raises(LedgerConflictError):
+        funded.write(work)
+    assert len(tries) == 8
+
+
+def test_time_in_the_books_does_not_run_backwards(place: Place) -> None:
+    times = iter([100, 50, 200])
+    with Ledger(place.url, clock_ns=lambda: next(times)) as ledger:
+        created = [
+            ledger.issue(key=f"k{number}", asset=Asset.CEU, account="ada", amount=1).created_ns
+            for number in range(3)
+        ]
+    assert created == [100, 100, 200]
+
+
+def test_a_record_without_legs_is_chained_and_moves_nothing(funded: Ledger) -> None:
+    record = funded.post(Posting("seen", "note", (), "pump-3", {"what": "inspected"}))
+    assert record.sequence == 2
+    assert funded.verify().ok
+    with pytest.raises(PostingError, match="or none for a record"):
+        Posting("one", "note", (Leg("ada", Asset.CEU, -1),))

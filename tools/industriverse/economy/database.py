@@ -81,7 +81,6 @@ def _postgresql(url: URL) -> Engine:
             pool_size=4,
             max_overflow=28,
             pool_timeout=_BUSY_TIMEOUT_S,
-            pool_pre_ping=True,
         )
     except ImportError as error:
         raise LedgerError(

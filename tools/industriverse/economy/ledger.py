@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, or_, select
 
-from industriverse.economy import audit, database, schema, tiles
+from industriverse.economy import audit, database, schema
+from industriverse.economy.appending import END, append
 from industriverse.economy.checkpoints import Checkpoint
 from industriverse.economy.errors import (
     AccountError,
@@ -39,7 +40,6 @@ from industriverse.economy.replay import transaction_hash
 __all__ = ["Ledger", "Writer"]
 
 _MAX_PAGE = 1_000
-_ENTRY = ("sequence", "leg", "account", "asset", "amount", "balance")
 _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,3})")
 
 
@@ -47,29 +47,6 @@ T = TypeVar("T")
 # How often a write is tried again after the database gave way to another program, and how long the first wait is.
 _ATTEMPTS = 8
 _FIRST_WAIT_S = 0.005
-
-_LAST = schema.transactions.alias("last")
-_KNOWN = schema.transactions.alias("known")
-# The end of the chain and what is known of a key, in one round trip.
-_END = (
-    select(
-        schema.head.c.sequence.label("end_sequence"),
-        schema.head.c.hash.label("end_hash"),
-        _LAST.c.created_ns.label("end_ns"),
-        *_KNOWN.c,
-    )
-    .select_from(schema.head)
-    .outerjoin(_LAST, _LAST.c.sequence == schema.head.c.sequence)
-    .outerjoin(_KNOWN, _KNOWN.c.key == bindparam("wanted"))
-)
-_HELD = select(schema.balances.c.account, schema.balances.c.asset, schema.balances.c.amount).where(
-    schema.balances.c.account.in_(bindparam("names", expanding=True))
-)
-_SET_BALANCE = (
-    update(schema.balances)
-    .where(schema.balances.c.account == bindparam("of"), schema.balances.c.asset == bindparam("unit"))
-    .values(amount=bindparam("after"))
-)
 
 
 class Writer:
@@ -103,7 +80,7 @@ class Writer:
     def now_ns(self) -> int:
         """The ledger's time: the clock, but never before the last transaction; one for this whole write."""
         if self._read_ns is None:
-            end = self.connection.execute(_END, {"wanted": ""}).one()
+            end = self.connection.execute(END, {"wanted": "", "names": []}).one()
             self._read_ns = max(self._clock_ns(), end.end_ns or 0)
         return self._read_ns
 
@@ -114,7 +91,9 @@ class Writer:
             IdempotencyError: If the key was used for other content.
             InsufficientFundsError: If an account would fall below zero.
         """
-        end = self.connection.execute(_END, {"wanted": posting.key}).one()
+        names = sorted({leg.account for leg in posting.legs})
+        rows = self.connection.execute(END, {"wanted": posting.key, "names": names}).all()
+        end = rows[0]
         if end.sequence is not None:
             if end.content_hash != posting.content_hash:
                 raise IdempotencyError(
@@ -125,14 +104,12 @@ class Writer:
         if self._read_ns is None:
             # A clock that was set back does not make a transaction older than the one before it.
             self._read_ns = max(self._clock_ns(), end.end_ns or 0)
-        created_ns = self._read_ns
+        held = {(row.held_by, row.held_asset): int(row.held) for row in rows if row.held is not None}
         sequence = int(end.end_sequence) + 1
-        written = self._apply(sequence, posting.legs, created_ns)
-        return self._append(posting, sequence, created_ns, str(end.end_hash), written)
-
-    def _append(
-        self, posting: Posting, sequence: int, created_ns: int, previous: str, written: list[Entry]
-    ) -> Transaction:
+        written = [
+            Entry(sequence, number, leg.account, leg.asset, leg.amount, _after(leg, held))
+            for number, leg in enumerate(posting.legs)
+        ]
         values: dict[str, Any] = {
             "sequence": sequence,
             "key": posting.key,
@@ -140,61 +117,14 @@ class Writer:
             "reference": posting.reference,
             "details": canonical(dict(posting.details)).decode(),
             "content_hash": posting.content_hash,
-            "created_ns": created_ns,
-            "previous_hash": previous,
+            "created_ns": self._read_ns,
+            "previous_hash": str(end.end_hash),
         }
         values["hash"] = transaction_hash(values, written)
-        self.connection.execute(insert(schema.transactions), values)
-        if written:
-            rows = [
-                {**{name: getattr(entry, name) for name in _ENTRY}, "asset": entry.asset.value}
-                for entry in written
-            ]
-            self.connection.execute(insert(schema.entries), rows)
-        self.connection.execute(update(schema.head), {"sequence": sequence, "hash": values["hash"]})
-        tiles.seal(self.connection, sequence)
-        return Transaction(sequence, posting.key, posting.kind, posting.reference, created_ns, values["hash"])
-
-    def _apply(self, sequence: int, legs: Sequence[Leg], created_ns: int) -> list[Entry]:
-        if not legs:
-            return []
-        rows = self.connection.execute(_HELD, {"names": sorted({leg.account for leg in legs})}).all()
-        held = {(row.account, row.asset): int(row.amount) for row in rows}
-        written = [
-            Entry(sequence, number, leg.account, leg.asset, leg.amount, _after(leg, held))
-            for number, leg in enumerate(legs)
-        ]
-        # Every account got a balance when it was opened.
-        opened = {leg.account for leg in legs} - {account for account, _ in held}
-        if opened:
-            accounts = [
-                {"id": account, "issuer": is_issuer(account), "opened_ns": created_ns}
-                for account in sorted(opened)
-            ]
-            self.connection.execute(insert(schema.accounts), accounts)
-        self._set_balances(written, held)
-        return written
-
-    def _set_balances(self, written: list[Entry], held: Mapping[tuple[str, str], int]) -> None:
-        changed = [
-            {"of": entry.account, "unit": entry.asset.value, "after": entry.balance}
-            for entry in written
-            if (entry.account, entry.asset) in held
-        ]
-        if changed:
-            self.connection.execute(_SET_BALANCE, changed)
-        new = [
-            {
-                "account": entry.account,
-                "asset": entry.asset.value,
-                "issuer": is_issuer(entry.account),
-                "amount": entry.balance,
-            }
-            for entry in written
-            if (entry.account, entry.asset) not in held
-        ]
-        if new:
-            self.connection.execute(insert(schema.balances), new)
+        append(self.connection, values, written, held)
+        return Transaction(
+            sequence, posting.key, posting.kind, posting.reference, self._read_ns, values["hash"]
+        )
 
 
 class Ledger:
@@ -397,7 +327,7 @@ def _after(leg: Leg, held: Mapping[tuple[str, str], int]) -> int:
     return after
 
 
-def _transaction(row: Row[Any]) -> Transaction:
+def _transaction(row: Row[*tuple[Any, ...]]) -> Transaction:
     return Transaction(row.sequence, row.key, row.kind, row.reference, row.created_ns, row.hash)
 
 
