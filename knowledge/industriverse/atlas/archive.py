@@ -1,7 +1,7 @@
 """Old states leave the graph for Parquet, where they are still found by id and by time."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +146,14 @@ class Archive:
         for segment in self.segments():
             for row in self._table(segment.id).to_pylist():
                 yield _state(row)
+
+    def led_to(self, identifiers: Collection[str]) -> set[str]:
+        """Those of these states to which an archived state had a transition."""
+        found: set[str] = set()
+        for segment in self.segments() if identifiers else ():
+            for row in self._table(segment.id).select(["following"]).to_pylist():
+                found.update(other for other, _ in _pairs(row["following"]) if other in identifiers)
+        return found
 
     def evidence(self) -> Iterator[tuple[str, str]]:
         """Every archived state that names an object, with the key of that object."""

@@ -251,8 +251,15 @@ def _archived(archive: Archive, transition: Transition) -> bool:
 
 def _unlinked_shifts(stores: _Stores) -> list[Finding]:
     [rows] = stores.atlas.engine.read([Statement(SHIFTS_WITHOUT_TRANSITION)])
-    findings = []
+    findings: list[Finding] = []
+    try:
+        led_to = Archive(stores.atlas, stores.objects).led_to({row["state"] for row in rows})
+    except (ObjectMissingError, ObjectCorruptError):
+        # The segment is among the findings, and whether anything is missing is seen when it is back.
+        return findings
     for row in rows:
+        if row["state"] in led_to:
+            continue
         finding = Finding(
             Drift.MISSING_TRANSITION,
             f"{row['source'] or '?'} {row['state']}",

@@ -32,8 +32,10 @@ _MAX_LINE = 64 * 1_024 * 1_024
 _PARAMETER = re.compile(r":param rows => (\[.*\]);")
 # A string is taken whole, so that nothing inside one is mistaken for a key.
 _STRING_OR_KEY = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=:)')
-# Neo4j may unfold \u before it looks at what stands in front of it.
-_BACKSLASH_U = re.compile(r"((?:^|[^\\])(?:\\\\)+)u")
+# Only the escapes that every engine knows. Neo4j may unfold \u before it looks at what stands in front of it,
+# so that a backslash before a u takes the u along.
+_ESCAPED = re.compile(r'\\u|[\x00-\x1f"\\\x7f-\x9f\u2028\u2029]')
+_ESCAPES = {"\\u": r"\\\u0075", '"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _ORDER = (Kind.SERVICE, Kind.ENTITY, Kind.STATE, Kind.SHIFT, Kind.INCIDENT, Kind.ACTION, Kind.PROOF)
 # The records that end by returning how many links they wrote, and how many that must be.
 _EXPECTED: dict[str, Callable[[Row], int]] = {
@@ -62,7 +64,9 @@ def export_graph(atlas: GraphAtlas, path: Path | str, *, progress: Progress | No
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
             totals = _write(atlas, file, progress or _silent)
             file.flush()
             os.fsync(file.fileno())
@@ -121,7 +125,7 @@ def literal(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(literal, value)) + "]"
     if isinstance(value, str):
-        return _BACKSLASH_U.sub(r"\1\\u0075", json.dumps(value))
+        return '"' + _ESCAPED.sub(_escape, value) + '"'
     if value is None or isinstance(value, bool | int):
         return json.dumps(value)
     if isinstance(value, float) and value - value == 0:
@@ -144,6 +148,10 @@ def value_of(text: str) -> Any:
         return json.loads(_STRING_OR_KEY.sub(quoted, text), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ExchangeError(f"{text[:60]!r}… is no literal: {error}", hint="export again") from error
+
+
+def _escape(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}"
 
 
 def _refuse_constant(name: str) -> Any:
