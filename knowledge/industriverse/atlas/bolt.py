@@ -65,7 +65,7 @@ class BoltEngine:
         self._bookmarks = neo4j.AsyncGraphDatabase.bookmark_manager(
             initial_bookmarks=neo4j.Bookmarks.from_raw_values(bookmarks)
         )
-        self._driver = self._wait(self._connect(), settings.connect_timeout_s)
+        self._driver: AsyncDriver = self._wait(self._connect(), settings.connect_timeout_s)
         try:
             self._translated(self._driver.verify_connectivity(), settings.connect_timeout_s)
         except BaseException:
@@ -105,8 +105,7 @@ class BoltEngine:
             return
         self._closed = True
         try:
-            if hasattr(self, "_driver"):
-                self._wait(self._driver.close(), self._settings.connect_timeout_s)
+            self._wait(self._driver.close(), self._settings.connect_timeout_s)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -128,7 +127,7 @@ class BoltEngine:
                 "encrypted": True,
                 "client_certificate": AsyncClientCertificateProviders.static(certificate),
             }
-        return neo4j.AsyncGraphDatabase.driver(
+        driver: AsyncDriver = neo4j.AsyncGraphDatabase.driver(
             settings.uri,
             auth=(settings.user, settings.password),
             max_connection_pool_size=settings.pool_size,
@@ -140,6 +139,7 @@ class BoltEngine:
             user_agent="industriverse-atlas",
             **options,
         )
+        return driver
 
     def _session(self, access: str) -> "AsyncSession":
         return self._driver.session(
@@ -175,7 +175,7 @@ class BoltEngine:
             for statement in statements:
                 result = await transaction.run(statement.text, dict(statement.parameters))
                 records = await result.fetch(row_limit) if row_limit else [record async for record in result]
-                answers.append([{name: plain(value) for name, value in one.items()} for one in records])
+                answers.append([{name: plain(one[name]) for name in one.keys()} for one in records])  # noqa: SIM118
                 await result.consume()
             return answers
 
@@ -211,7 +211,12 @@ class BoltEngine:
         try:
             return self._wait(work, timeout_s)
         except TimeoutError as error:
-            raise _too_slow(stated_s or timeout_s) from error
+            if stated_s is None:
+                raise AtlasUnreachableError(
+                    f"the graph at {self._settings.uri} did not answer in {timeout_s:g} s",
+                    hint="check that the server runs; writing the same again is safe",
+                ) from error
+            raise _too_slow(stated_s) from error
         except exceptions.AuthError as error:
             raise AtlasError(
                 f"the server refuses user {self._settings.user!r}", hint="check user and password"
@@ -221,9 +226,15 @@ class BoltEngine:
                 f"the graph at {self._settings.uri} cannot be reached: {_first_line(error)}",
                 hint="check the address and that the server runs",
             ) from error
+        except exceptions.TransientError as error:
+            if stated_s is not None and "Timed" in (error.code or ""):
+                raise _too_slow(stated_s) from error
+            raise AtlasUnreachableError(
+                f"the graph at {self._settings.uri} is busy: {_first_line(error)}", hint="try again later"
+            ) from error
         except exceptions.Neo4jError as error:
-            if "Timed" in (error.code or ""):
-                raise _too_slow(stated_s or timeout_s) from error
+            if stated_s is not None and "Timed" in (error.code or ""):
+                raise _too_slow(stated_s) from error
             raise CypherRunError(
                 _first_line(error.message or error), hint="check the query and its parameters"
             ) from error

@@ -32,11 +32,13 @@ __all__ = [
     "UPSERT_STATES",
     "WRITE_SCHEMA",
     "all_texts",
+    "assignments",
     "count_nodes",
     "count_relations",
     "fetch",
     "find",
     "neighbours",
+    "projection",
     "total",
 ]
 
@@ -95,6 +97,7 @@ SCHEMA = (
         for kind in Kind
         if kind in TIMED
     ),
+    "CREATE CONSTRAINT segment_id IF NOT EXISTS FOR (n:ArchiveSegment) REQUIRE n.id IS UNIQUE",
     *(
         f"CREATE INDEX state_{name} IF NOT EXISTS FOR (n:EnergyState) ON (n.{name})"
         for name in ("domain", "regime", "service")
@@ -104,7 +107,8 @@ READ_SCHEMA = "MATCH (n:AtlasSchema {id: $id}) RETURN n.version AS version"
 WRITE_SCHEMA = "MERGE (n:AtlasSchema {id: $id}) SET n.version = $version"
 
 
-def _assignments(kind: Kind, source: str) -> str:
+def assignments(kind: Kind, source: str) -> str:
+    """The part of a text that sets every property but the id."""
     names = [name for name in PROPERTIES[kind] if name != "id"]
     assigned = [f"n.{name} = {source}{name}" for name in names]
     # People write Cypher with datetimes; the exact order is that of the nanoseconds beside it. The text is
@@ -117,7 +121,7 @@ def _assignments(kind: Kind, source: str) -> str:
 # A MERGE of a relation walks the relations of its busier end: at 40,000 states of one service it took ten
 # times as long as the rest of the batch. Asking from the state's side keeps a batch at constant cost.
 UPSERT_STATES = (
-    f"UNWIND $rows AS row MERGE (n:EnergyState {{id: row.id}}) SET {_assignments(Kind.STATE, 'row.')}",
+    f"UNWIND $rows AS row MERGE (n:EnergyState {{id: row.id}}) SET {assignments(Kind.STATE, 'row.')}",
     "UNWIND $rows AS row MATCH (n:EnergyState {id: row.id})<-[r:CONSUMES_ENERGY]-(v:Service) "
     "WHERE v.id <> row.service DELETE r",
     "UNWIND $rows AS row MATCH (n:EnergyState {id: row.id})-[r:CONCERNS]->(e:Entity) "
@@ -133,10 +137,10 @@ UPSERT_STATES = (
     "CREATE (n)-[:CONCERNS]->(e)",
 )
 UPSERT_SERVICES = (
-    f"UNWIND $rows AS row MERGE (n:Service {{id: row.id}}) SET {_assignments(Kind.SERVICE, 'row.')}"
+    f"UNWIND $rows AS row MERGE (n:Service {{id: row.id}}) SET {assignments(Kind.SERVICE, 'row.')}"
 )
 UPSERT_ENTITIES = (
-    f"UNWIND $rows AS row MERGE (n:Entity {{id: row.id}}) SET {_assignments(Kind.ENTITY, 'row.')}"
+    f"UNWIND $rows AS row MERGE (n:Entity {{id: row.id}}) SET {assignments(Kind.ENTITY, 'row.')}"
 )
 LINK_TRANSITIONS = (
     "UNWIND $rows AS row MATCH (a:EnergyState {id: row.source}) MATCH (b:EnergyState {id: row.target}) "
@@ -145,15 +149,15 @@ LINK_TRANSITIONS = (
 RECORD_SHIFT = (
     "MATCH (n:RegimeShift {id: $id})-[r:DETECTED_IN]->(s:EnergyState) WHERE s.id <> $state DELETE r",
     f"MATCH (s:EnergyState {{id: $state}}) MERGE (n:RegimeShift {{id: $id}}) "
-    f"SET {_assignments(Kind.SHIFT, '$')} MERGE (n)-[:DETECTED_IN]->(s) RETURN count(*) AS written",
+    f"SET {assignments(Kind.SHIFT, '$')} MERGE (n)-[:DETECTED_IN]->(s) RETURN count(*) AS written",
 )
 RECORD_ACTION = (
     "MATCH (n:Action {id: $id})-[r:ANSWERS]->(i:Incident) WHERE i.id <> $incident DELETE r",
     f"MATCH (i:Incident {{id: $incident}}) MERGE (n:Action {{id: $id}}) "
-    f"SET {_assignments(Kind.ACTION, '$')} MERGE (n)-[:ANSWERS]->(i) RETURN count(*) AS written",
+    f"SET {assignments(Kind.ACTION, '$')} MERGE (n)-[:ANSWERS]->(i) RETURN count(*) AS written",
 )
 RECORD_INCIDENT = (
-    f"MERGE (n:Incident {{id: $id}}) SET {_assignments(Kind.INCIDENT, '$')}",
+    f"MERGE (n:Incident {{id: $id}}) SET {assignments(Kind.INCIDENT, '$')}",
     "MATCH (n:Incident {id: $id})-[r:AFFECTS]->(e:Entity) WHERE e.id <> $entity DELETE r",
     "MATCH (n:Incident {id: $id}) UNWIND $affected AS entity MERGE (e:Entity {id: entity}) "
     "ON CREATE SET e.name = '', e.category = '' MERGE (n)-[:AFFECTS]->(e)",
@@ -161,7 +165,7 @@ RECORD_INCIDENT = (
     "MERGE (n)-[:INVOLVES]->(s) RETURN count(*) AS written",
 )
 RECORD_PROOF = (
-    f"MERGE (n:Proof {{id: $id}}) SET {_assignments(Kind.PROOF, '$')}",
+    f"MERGE (n:Proof {{id: $id}}) SET {assignments(Kind.PROOF, '$')}",
     "MATCH (n:Proof {id: $id})-[r:PROVES]->(s:EnergyState) WHERE NOT s.id IN $states DELETE r",
     "MATCH (n:Proof {id: $id}) UNWIND $states AS state MATCH (s:EnergyState {id: state}) "
     "MERGE (n)-[:PROVES]->(s) RETURN count(*) AS written",
@@ -193,7 +197,8 @@ FILTERS: dict[Kind, dict[str, str]] = {
 }
 
 
-def _projection(kind: Kind, node: str = "n") -> str:
+def projection(kind: Kind, node: str = "n") -> str:
+    """The part of a text that returns every property under its name."""
     return ", ".join(f"{node}.{name} AS {name}" for name in PROPERTIES[kind])
 
 
@@ -226,7 +231,7 @@ def find(kind: Kind, filters: frozenset[str], *, newest_first: bool, after: bool
     # Sorting the keys alone and fetching the page afterwards took a seventh of the time at 30,000 states.
     return (
         f"{_match(kind, filters, behind if after else '')} WITH {keys} ORDER BY {order} LIMIT $limit "
-        f"MATCH (m:{kind} {{id: id}}) RETURN {_projection(kind, 'm')} ORDER BY {order}"
+        f"MATCH (m:{kind} {{id: id}}) RETURN {projection(kind, 'm')} ORDER BY {order}"
     )
 
 
@@ -237,7 +242,7 @@ def total(kind: Kind, filters: frozenset[str]) -> str:
 
 def fetch(kind: Kind) -> str:
     """One node by id."""
-    return f"MATCH (n:{kind} {{id: $id}}) RETURN {_projection(kind)}"
+    return f"MATCH (n:{kind} {{id: $id}}) RETURN {projection(kind)}"
 
 
 def neighbours(kind: Kind) -> str:

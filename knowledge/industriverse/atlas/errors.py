@@ -10,8 +10,10 @@ __all__ = [
     "AtlasUnreachableError",
     "CypherRefusedError",
     "CypherRunError",
+    "ExchangeError",
     "ObjectCorruptError",
     "ObjectMissingError",
+    "OutboxFullError",
     "RecordError",
     "SearchError",
     "UnknownRecordError",
@@ -64,3 +66,11 @@ class ObjectMissingError(AtlasError):
 
 class ObjectCorruptError(AtlasError):
     """Stored bytes do not hash to their key."""
+
+
+class OutboxFullError(AtlasError):
+    """Too many writes wait; whoever produces them must slow down."""
+
+
+class ExchangeError(AtlasError):
+    """An export or a backup is torn, damaged or not one of ours."""

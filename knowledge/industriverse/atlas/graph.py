@@ -31,7 +31,7 @@ from industriverse.atlas.readonly import require_read_only
 from industriverse.atlas.search import Page, Position, Search, decode_cursor, encode_cursor
 from industriverse.atlas.store import Counts, CypherResult, Neighbourhood, NodeRef, Relation
 
-__all__ = ["MAX_BATCH", "GraphAtlas"]
+__all__ = ["MAX_BATCH", "GraphAtlas", "record_of", "row_of"]
 
 # One batch is one transaction and one log frame; beyond this it would hold up other writers for too long.
 MAX_BATCH = 10_000
@@ -60,6 +60,11 @@ class GraphAtlas:
     def __init__(self, engine: Engine) -> None:
         self._engine: Engine | None = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The engine, for the Atlas's own tools: archive, exchange, validator."""
+        return self._open
+
     def ensure_schema(self) -> None:
         """Create constraints and indexes where missing."""
         rows = self._read(cypher.READ_SCHEMA, {"id": _SCHEMA_ID})
@@ -76,7 +81,7 @@ class GraphAtlas:
     def upsert_states(self, states: Sequence[EnergyState]) -> None:
         """Write states with their service and entities, all or none."""
         # Within one batch the last of equal ids wins, so that relations and properties agree.
-        rows = [_row(state) for state in {state.id: state for state in states}.values()]
+        rows = [row_of(state) for state in {state.id: state for state in states}.values()]
         self._write_batch(cypher.UPSERT_STATES, rows)
 
     def upsert_services(self, services: Sequence[Service]) -> None:
@@ -95,7 +100,7 @@ class GraphAtlas:
     def record_regime_shift(self, shift: RegimeShift) -> None:
         """Write a regime shift, linked to the state in which it was detected."""
         unlink, write = cypher.RECORD_SHIFT
-        parameters = _row(shift)
+        parameters = row_of(shift)
         self._open.write(
             [Statement(unlink, parameters), Statement(write, parameters, 1, f"state {shift.state!r}")]
         )
@@ -123,13 +128,13 @@ class GraphAtlas:
     def record_action(self, action: Action) -> None:
         """Write an action, linked to the incident that it answers."""
         unlink, write = cypher.RECORD_ACTION
-        parameters = _row(action)
+        parameters = row_of(action)
         refers_to = f"incident {action.incident!r}"
         self._open.write([Statement(unlink, parameters), Statement(write, parameters, 1, refers_to)])
 
     def record_proof(self, proof: Proof) -> None:
         """Write a proof, linked to the states that it proves."""
-        parameters = _row(proof)
+        parameters = row_of(proof)
         *before, link = cypher.RECORD_PROOF
         statements = [Statement(text, parameters) for text in before]
         refers_to = f"a state of proof {proof.id!r}"
@@ -144,7 +149,7 @@ class GraphAtlas:
     def record(self, kind: Kind, identifier: str) -> Record | None:
         """The record of this kind with this id, or None."""
         rows = self._read(cypher.fetch(kind), {"id": identifier})
-        return _record(kind, rows[0]) if rows else None
+        return record_of(kind, rows[0]) if rows else None
 
     def search(self, search: Search) -> Page:
         """One page of the records that match."""
@@ -164,7 +169,7 @@ class GraphAtlas:
         cursor = (
             encode_cursor(search, Position(page[-1].get("timestamp_ns", 0), page[-1]["id"])) if more else ""
         )
-        return Page(tuple(_record(search.kind, row) for row in page), totals[0]["total"], cursor)
+        return Page(tuple(record_of(search.kind, row) for row in page), totals[0]["total"], cursor)
 
     def neighbourhood(
         self, identifier: str, *, kind: Kind = Kind.STATE, depth: int = 1, limit: int = 200
@@ -286,14 +291,16 @@ class GraphAtlas:
             engine.write([Statement(text, {"rows": rows}, expected, refers_to) for text in texts])
 
 
-def _row(record: EnergyState | RegimeShift | Action | Proof) -> Row:
+def row_of(record: EnergyState | RegimeShift | Action | Proof) -> Row:
+    """The parameters that write a record with a time."""
     plain = {
         name: list(value) if isinstance(value, tuple) else value for name, value in asdict(record).items()
     }
     return {**plain, "timestamp": timestamp_of(record.timestamp_ns).isoformat()}
 
 
-def _record(kind: Kind, row: Row) -> Record:
+def record_of(kind: Kind, row: Row) -> Record:
+    """The record that a row of its projection holds."""
     if kind is Kind.INCIDENT:
         return Incident(
             row["id"],
