@@ -303,6 +303,7 @@ def test_a_tail_reads_like_that_of_the_compiled_core() -> None:
     clean = generator.gamma(2.0, size=2000)
     tail = Tail.fit(clean)
     values = np.concatenate([clean[:50], [0.0, -1.0, 15.0]])
-    compiled = fuse_components(values[:, None], np.array([tail.state()]), np.ones(1))
+    settled = np.zeros(1)
+    compiled = fuse_components(values[:, None], np.array([tail.state()]), np.ones(1), settled, 0.0)
     assert np.allclose([min(tail.nats(float(v)), 20.0) for v in values], compiled, rtol=1e-12)
     assert tail.median == pytest.approx(float(np.median(clean)), rel=0.02)
