@@ -10,6 +10,7 @@ as an operator would; the errors are of the second visits. The poisoning attack 
 import argparse
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 # Run as a script, Python puts only this folder on the path, not the root that makes it a package.
@@ -32,6 +33,7 @@ Array = NDArray[np.float64]
 VISIT_ROWS = 200
 SETTLING_ROWS = 60  # rows after a change of point in which the shares still move
 POINTS = (0, 4, 8, 12)
+SEEN_TICKETS = 3
 RAMPS_SD_PER_DAY = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -84,28 +86,35 @@ def _error(expected: Array, actual: Array, scale: Array) -> float:
 
 
 def poisoning(clean: Frame, channel: int) -> list[dict[str, float]]:
-    """For each ramp on one channel: how far it went before the first ticket, and what was adopted.
+    """For each ramp on one channel: how far it went before it was seen, and what was adopted.
 
-    The same rows without the ramp are watched beside it: a ticket that they raise too is not counted as seen.
+    The same rows without the ramp are watched beside it. The ramp counts as seen when it has raised three tickets
+    more than they have, or a regime shift: a ticket that merely comes at another time proves nothing.
     """
     cut = len(clean) // 2
     reference = Detector().fit(clean.rows(0, cut)).reference
     deviation = float(clean.values[:cut, channel].std()) or 1.0
     days = np.arange(len(clean) - cut) * clean.interval_s / 86_400.0
     plain = Watcher(Detector.from_reference(reference), "plain")
-    baseline = {t.onset_ns for t in plain.feed(clean.rows(cut))[1]}
-    lines = []
+    baseline = [t.onset_ns for t in plain.feed(clean.rows(cut))[1]]
+    lines, day_rows = [], round(86_400.0 / clean.interval_s)
     for ramp in RAMPS_SD_PER_DAY:
         values = clean.values[cut:].copy()
         values[:, channel] += ramp * deviation * days
         attacked = Frame(clean.timestamps_ns[cut:], values, clean.channels)
+        rigid = reference.model.with_scalars(KEEPER_GAIN=0.0, DRIFT_RATE=0.0)
+        fixed = Detector.from_reference(replace(reference, model=rigid))
         bank = RegimeBank(Detector.from_reference(reference), "attacked")
-        onsets, shifts = [], []
+        onsets, shifts, alarms = [], [], []
         for start in range(0, len(attacked), 200):
             found = bank.feed(attacked.rows(start, min(start + 200, len(attacked))))
-            onsets += [ticket.onset_ns for ticket in found.tickets if ticket.onset_ns not in baseline]
+            onsets += [ticket.onset_ns for ticket in found.tickets]
             shifts += [shift.detected_ns for shift in found.shifts]
-        seen = [int(np.searchsorted(attacked.timestamps_ns, ns)) for ns in (onsets[:1] + shifts[:1])]
+            alarms.append(found.readings.alarm)
+        beyond = [
+            ns for k, ns in enumerate(onsets, 1) if k - np.searchsorted(baseline, ns, "right") >= SEEN_TICKETS
+        ]
+        seen = [int(np.searchsorted(attacked.timestamps_ns, ns)) for ns in beyond[:1] + shifts[:1]]
         reached = ramp * float(days[min(seen)]) if seen else float("nan")
         lines.append(
             {
@@ -113,7 +122,13 @@ def poisoning(clean: Frame, channel: int) -> list[dict[str, float]]:
                 "reached_sd": reached,
                 "end_sd": ramp * float(days[-1]),
                 "tickets": float(len(onsets)),
+                "baseline": float(len(baseline)),
+                "last_day": float(np.concatenate(alarms)[-day_rows:].mean()),
+                "last_day_fixed": float(fixed.score(attacked).alarm[-day_rows:].mean()),
                 "shifts": float(len(shifts)),
+                "shift_sd": ramp * float(days[np.searchsorted(attacked.timestamps_ns, shifts[0])])
+                if shifts
+                else float("nan"),
                 "adopted": float(len(bank.detectors) - 1),
             }
         )
@@ -134,14 +149,13 @@ def main() -> int:
     channel = int(np.argmax(clean.values.std(axis=0) > 0.0))
     print(f"poisoning: a ramp on {columns[channel]} of asd omi-1, from its middle on, 15 days")
     for line in poisoning(clean, channel):
-        seen = (
-            "never seen"
-            if np.isnan(line["reached_sd"])
-            else f"first new ticket at {line['reached_sd']:.2f} sd"
-        )
+        seen = "never seen" if np.isnan(line["reached_sd"]) else f"seen at {line['reached_sd']:.2f} sd"
         print(
-            f"  {line['ramp_sd_per_day']:6.2f} sd a day: {seen}; ended at {line['end_sd']:.1f} sd; new tickets "
-            f"{line['tickets']:.0f}, regime shifts {line['shifts']:.0f}, adopted {line['adopted']:.0f}"
+            f"  {line['ramp_sd_per_day']:6.2f} sd a day to {line['end_sd']:4.1f} sd: {seen}; "
+            f"tickets {line['tickets']:.0f} ({line['baseline']:.0f} without), "
+            f"first shift at {line['shift_sd']:.2f} sd, "
+            f"adopted {line['adopted']:.0f}; last day in alarm {100 * line['last_day']:.0f} % "
+            f"(with a fixed threshold {100 * line['last_day_fixed']:.0f} %)"
         )
     return 0
 

@@ -81,3 +81,10 @@ def test_the_threshold_stays_within_its_stated_bounds() -> None:
         offsets.append(float(detector.snapshot().state.counters[layout.OFFSET]))
     assert max(offsets) <= limit
     assert min(offsets) >= -limit
+
+
+def test_what_the_adaptation_excuses_is_counted() -> None:
+    frame = noisier(12_000, 1.3, 2)
+    watcher = Watcher(Detector().fit(frame.rows(0, CLEAN)), "s")
+    watcher.feed(frame.rows(CLEAN))
+    assert watcher.summary().absorbed_rows > 100

@@ -140,3 +140,15 @@ def test_deciding_on_no_candidate_or_without_a_name_is_refused() -> None:
         bank.admit(shifts[-1].id, by="")
     assert bank.refuse(shifts[-1].id, by="operator").state is ShiftState.REFUSED
     assert bank.candidate is None
+
+
+def test_a_slow_ramp_is_not_adopted_in_silence() -> None:
+    values = vector_autoregression(14_000, 4, 15)
+    values[CHANGE:, 0] += np.arange(10_000) * 1.5e-3
+    frame = frame_of(values)
+    bank = bank_of(frame)
+    shifts = run(bank, frame, CLEAN, 14_000)
+    assert shifts
+    reached = (shifts[0].detected_ns // MINUTE - CHANGE) * 1.5e-3
+    assert reached < 10.0
+    assert len(bank.detectors) == 1

@@ -1,6 +1,7 @@
 """The detector: learn equilibrium from clean telemetry, then read each sample against it."""
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -179,7 +180,7 @@ class Detector:
                 f"a row of {values.shape[1]} values for {len(reference.channels)} channels",
                 hint=f"give one value for each of {', '.join(reference.names)}",
             )
-        if not np.isfinite(values).all() and np.isinf(values).any():
+        if not isfinite(values.sum()) and np.isinf(values).any():
             channel = reference.names[int(np.flatnonzero(np.isinf(values[0]))[0])]
             raise DetectorError(f"channel {channel!r} is infinite", hint="mark missing values with NaN")
         self._check_time(timestamp_ns)
@@ -209,7 +210,7 @@ class Detector:
         Raises:
             DetectorError: If nothing was fitted yet.
         """
-        return self._require_state().channel[layout.EXPECTED].copy()
+        return np.array(self._require_state().channel[layout.EXPECTED])
 
     def surprises(self) -> dict[str, float]:
         """-log p of each component at the latest sample, nats, largest first: what feedback may name.

@@ -1,6 +1,7 @@
 """The constants of the detection core, and the one place that calls the compiled kernel."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,16 @@ from industriverse.eil import layout
 from industriverse.eil.state import KernelState
 
 __all__ = ["KernelModel"]
+
+READING_COUNT = len(layout.READING_COLUMNS)
+
+
+@cache
+def _kernel() -> Any:
+    """The compiled loop, loaded at the first sample rather than with the package."""
+    from industriverse.eil.kernel import run_kernel
+
+    return run_kernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +107,7 @@ class KernelModel:
         self, values: NDArray[np.float64], state: KernelState
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Components (n, c) and readings (n, 12) of ``values`` (n, d); ``state`` moves on."""
-        from industriverse.eil.kernel import run_kernel
-
-        components = np.empty((len(values), self.component_count))
-        readings = np.empty((len(values), len(layout.READING_COLUMNS)))
-        run: Any = run_kernel
-        run(np.ascontiguousarray(values), *self.arrays(), *state.arrays(), components, readings)
+        components = np.empty((len(values), len(self.weights)))
+        readings = np.empty((len(values), READING_COUNT))
+        _kernel()(np.ascontiguousarray(values), *self.arrays(), *state.arrays(), components, readings)
         return components, readings

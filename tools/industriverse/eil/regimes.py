@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from industriverse.eil import layout
 from industriverse.eil.detector import Detector
 from industriverse.eil.errors import FitError, RegimeError
 from industriverse.eil.focus import ChangeClock
@@ -185,15 +186,18 @@ class RegimeBank:
         fed = [watcher.feed(frame) for watcher in self._watchers]
         p_values = np.column_stack([readings.p_value for readings, _ in fed])
         scores = np.column_stack([readings.score for readings, _ in fed])
+        limits = np.array([d.reference.model.scalars[layout.THRESHOLD] for d in self.detectors])
+        # The alarm adapts to slow change, the score does not: what only the adaptation excuses is not explained.
+        within = (p_values >= UNEXPLAINED_P) & (scores < limits)
+        explained = np.asarray(np.max(within, axis=1))
         active, shifts = np.empty(len(frame), dtype=np.int64), []
         for row in range(len(frame)):
             active[row] = self._assign(scores[row])
-            shift = self._judge(p_values[row], frame, row)
+            shift = self._judge(bool(explained[row]), float(scores[row].min()), frame, row)
             if shift is not None:
                 shifts.append(shift)
         decided = self._quarantine(frame)
-        explained = p_values.max(axis=1) >= UNEXPLAINED_P
-        calm = {int(ns) for ns in frame.timestamps_ns[explained]}
+        calm = {int(ns) for ns in frame.timestamps_ns[p_values.max(axis=1) >= UNEXPLAINED_P]}
         # A sample that another admitted regime explains is no anomaly of the active one.
         tickets = [t for t in fed[self.active][1] if len(fed) == 1 or t.onset_ns not in calm]
         readings = _chosen([readings for readings, _ in fed], active)
@@ -264,12 +268,11 @@ class RegimeBank:
         self._shares = np.clip(self._shares + GROWTH * self._shares * best, SMALLEST_SHARE, 1.0)
         return self.active
 
-    def _judge(self, p_values: Array, frame: Frame, row: int) -> RegimeShift | None:
+    def _judge(self, explained: bool, score: float, frame: Frame, row: int) -> RegimeShift | None:
         """Count what no regime explains and follow since when; raise a shift once when it is enough."""
-        best = float(p_values.max())
-        self._clock.add(-np.log(best) - 1.0)  # -log p of an explained sample has mean 1 and variance 1
+        self._clock.add(score - 1.0)  # a clean score has mean 1 and, as a mean of -log p, variance 1 at most
         self._clock_times.append(int(frame.timestamps_ns[row]))
-        self._unexplained = self._unexplained + 1 if best < UNEXPLAINED_P else max(0, self._unexplained - 1)
+        self._unexplained = max(0, self._unexplained - 1) if explained else self._unexplained + 1
         if self._unexplained == 0 and self.candidate is None and len(self._clock_times) > 4096:
             self._restart_clock()
         if self.candidate is not None or self._unexplained < self._unexplained_rows:

@@ -58,6 +58,8 @@ class WatchSummary:
         promised_per_day: False tickets per day that the threshold promises.
         realised_per_day: Tickets per day raised, true and false together; NaN before the first row.
         statement: The promise in a sentence.
+        absorbed_rows: Rows that the fitted threshold would put in alarm and the adapted one does not: a slow
+            change of the plant, or somebody who hides in one. Many of them call for a look or a new fit.
     """
 
     rows: int
@@ -67,6 +69,7 @@ class WatchSummary:
     promised_per_day: float
     realised_per_day: float
     statement: str
+    absorbed_rows: int = 0
 
 
 class Watcher:
@@ -83,7 +86,7 @@ class Watcher:
         self.stream = stream
         self.refractory_s = refractory_s
         self._last_ticket_ns: int | None = None
-        self._rows = self._alarm_rows = self._tickets = 0
+        self._rows = self._alarm_rows = self._tickets = self._absorbed_rows = 0
 
     def feed(self, frame: Frame) -> tuple[ThermoReadings, list[Ticket]]:
         """Read the next rows of the stream.
@@ -103,6 +106,8 @@ class Watcher:
         self._rows += len(frame)
         self._alarm_rows += int(readings.alarm.sum())
         self._tickets += len(tickets)
+        fitted = self.detector.reference.calibration.threshold
+        self._absorbed_rows += int(((readings.score >= fitted) & ~readings.alarm).sum())
         if due:
             self._last_ticket_ns = int(readings.timestamps_ns[due[-1]])
         return readings, tickets
@@ -143,4 +148,5 @@ class Watcher:
             promised_per_day=reference.calibration.promised_per_day,
             realised_per_day=self._tickets / days if days > 0.0 else float("nan"),
             statement=reference.calibration.statement(),
+            absorbed_rows=self._absorbed_rows,
         )
