@@ -1,0 +1,124 @@
+"""Neo4j's own front end accepts every query text.
+
+It comes from npm. A copy is looked for under ``INDUSTRIVERSE_CYPHER_GATE`` (a folder with ``node_modules``)
+and in a cache of the user, where it is installed if npm can have it. A text that has passed once is not
+parsed again.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from industriverse.atlas import Kind, cypher, cypher_tools
+from industriverse.atlas.exchange import literal
+
+PACKAGE = "@neo4j-cypher/language-support"
+VERSION = "2.0.0-next.38"
+SCRIPT = Path(__file__).with_name("cypher_gate.cjs")
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    if shutil.which("node") is None:
+        pytest.skip("the query texts are not parsed by Neo4j's front end: Node is not installed")
+    named = os.environ.get("INDUSTRIVERSE_CYPHER_GATE")
+    folder = Path(named) if named else platformdirs.user_cache_path("industriverse-tests") / "cypher-gate"
+    if not (folder / "node_modules" / PACKAGE).is_dir():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("the query texts are not parsed by Neo4j's front end: npm is not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", f"{PACKAGE}@{VERSION}"]
+        try:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            pytest.skip(f"the query texts are not parsed by Neo4j's front end: npm cannot have {PACKAGE}")
+    return folder / "node_modules"
+
+
+def errors_in(texts: list[str], modules: Path) -> list[list[str]]:
+    run = subprocess.run(
+        ["node", str(SCRIPT)],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NODE_PATH": str(modules)},
+        check=True,
+    )
+    answers: list[list[str]] = json.loads(run.stdout)
+    assert len(answers) == len(texts)
+    return answers
+
+
+def test_the_gate_refuses_what_neo4j_refuses(modules: Path) -> None:
+    wrong = ["MATCH (n RETURN n", "MATCH (n) RETURN m", "MATCH (n) SET n.a = RETURN n"]
+    assert all(errors_in(wrong, modules))
+
+
+def test_neo4j_accepts_every_kind_of_text(modules: Path, request: pytest.FixtureRequest) -> None:
+    nasty = literal([{"id": "a'\"`\\u0041\n\x00\x08\u2028😀", "n": [-1, 1e300, -1e-9, None, True]}])
+    texts = [text for text in cypher.all_texts() if text not in combinations()]
+    assert_accepted(
+        [*texts, *cypher_tools.all_texts(), f"UNWIND {nasty} AS row RETURN row"], modules, request
+    )
+
+
+@pytest.mark.slow
+def test_neo4j_accepts_every_combination_of_filters(modules: Path, request: pytest.FixtureRequest) -> None:
+    if "INDUSTRIVERSE_CYPHER_GATE_ALL" not in os.environ:
+        pytest.skip("500 searches that differ in which filters they join: set INDUSTRIVERSE_CYPHER_GATE_ALL")
+    assert_accepted(sorted(combinations()), modules, request)
+
+
+def assert_accepted(texts: list[str], modules: Path, request: pytest.FixtureRequest) -> None:
+    cache = request.config.cache
+    assert cache is not None
+    place = f"atlas/cypher-{VERSION}"
+    passed = set(cache.get(place, []))
+    new = [text for text in texts if digest(text) not in passed]
+    failed = {text: errors for text, errors in zip(new, errors_in(new, modules), strict=True) if errors}
+    passed |= {digest(text) for text in new if text not in failed}
+    cache.set(place, sorted(passed))
+    assert failed == {}
+
+
+def combinations() -> set[str]:
+    """Searches with several filters but not all: they join clauses that the other searches hold one by one."""
+    ways = [(newest, after) for newest in (True, False) for after in (True, False)]
+    joined: set[str] = set()
+    plain: set[str] = set()
+    for kind in Kind:
+        names = frozenset(cypher.FILTERS[kind])
+        for size in range(len(names) + 1):
+            for chosen in map(frozenset, itertools.combinations(sorted(names), size)):
+                texts = {cypher.find(kind, chosen, newest_first=one, after=two) for one, two in ways}
+                texts.add(cypher.total(kind, chosen))
+                (plain if size in {0, 1, len(names)} else joined).update(texts)
+    return joined - plain
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def test_every_text_of_the_package_is_listed_for_the_gate() -> None:
+    listed = {*cypher.all_texts(), *cypher_tools.all_texts()}
+    folder = Path(cypher.__file__).parent
+    clause = re.compile(r"\"[^\"]*\b(MATCH|MERGE|UNWIND|CREATE) ?[(\[{$]")
+    elsewhere = {
+        path.name
+        for path in folder.glob("*.py")
+        if path.name not in {"cypher.py", "cypher_tools.py"} and clause.search(path.read_text())
+    }
+    assert elsewhere == set()
+    for module in (cypher, cypher_tools):
+        named = [value for name, value in vars(module).items() if name.isupper() and isinstance(value, str)]
+        assert {text for text in named if re.match(r"MATCH|MERGE|UNWIND|CREATE", text)} <= listed
