@@ -3,8 +3,7 @@
     python benchmarks/detection_clean.py --data $INDUSTRIVERSE_DATA [--sets asd,nab] [--budget 1]
 
 Each clean recording is cut in time: the first part is fitted and calibrated, the later part is watched, and the
-tickets that it raises are all false. The two groups of sets keep choice and check apart: a rule chosen on one
-group is checked on the other.
+tickets that it raises are all false.
 """
 
 import argparse
