@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -129,7 +130,8 @@ def test_the_embedded_engine_reads_a_literal_as_the_importer_does(
     import kglite
 
     graph = kglite.KnowledgeGraph()
-    [row] = graph.cypher(f"RETURN {literal(text)} AS value").to_list()
+    view: Any = graph.cypher(f"RETURN {literal(text)} AS value")
+    [row] = view.to_list()
     assert row["value"] == text
 
 
