@@ -77,7 +77,7 @@ def test_a_state_written_while_it_is_archived_is_not_lost(
     archive = Archive(graph, objects)
     changed = state(5, energy=-7.0, entities=("pump-1", "é"))
     put = objects.put_bytes
-    rounds = []
+    rounds: list[int] = []
 
     def write_between(content: bytes) -> str:
         if not rounds:

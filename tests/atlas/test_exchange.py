@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -128,7 +129,7 @@ def test_the_embedded_engine_reads_a_literal_as_the_importer_does(
 ) -> None:
     import kglite
 
-    graph = kglite.KnowledgeGraph()
+    graph: Any = kglite.KnowledgeGraph()
     [row] = graph.cypher(f"RETURN {literal(text)} AS value").to_list()
     assert row["value"] == text
 
