@@ -129,14 +129,8 @@ def test_the_embedded_engine_reads_a_literal_as_the_importer_does(
 ) -> None:
     import kglite
 
-<<<<<<< HEAD
-    graph = kglite.KnowledgeGraph()
-    view: Any = graph.cypher(f"RETURN {literal(text)} AS value")
-    [row] = view.to_list()
-=======
     graph: Any = kglite.KnowledgeGraph()
     [row] = graph.cypher(f"RETURN {literal(text)} AS value").to_list()
->>>>>>> atlas
     assert row["value"] == text
 
 
