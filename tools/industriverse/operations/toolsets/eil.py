@@ -42,6 +42,9 @@ class RegimeOutput(BaseModel):
     entropy_production_nats: float
     promised_false_tickets_per_day: float
     realised_tickets_per_day: float
+    absorbed_samples: int = Field(
+        description="Samples that only the slow adaptation of the alarm excuses; many mean that the stream drifted away"
+    )
     proof_window_hours: float
     plant_id: str | None
     plant_hours: float | None
@@ -136,6 +139,7 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
         entropy_production_nats=reading.entropy_production,
         promised_false_tickets_per_day=summary.promised_per_day,
         realised_tickets_per_day=summary.realised_per_day,
+        absorbed_samples=summary.absorbed_rows,
         proof_window_hours=0.0 if equilibrium is None else equilibrium.window * equilibrium.interval_s / 3600,
         plant_id=None if plant is None else request.stream,
         plant_hours=hours,
