@@ -112,6 +112,45 @@ def reads(atlas: GraphAtlas, total: int) -> dict[str, float]:
     return {name: round(value, 1) for name, value in found.items()}
 
 
+def driver(settings: BoltSettings, total: int) -> dict[str, float]:
+    """The same lookups and raw writes by the driver alone, without our engine."""
+    import neo4j
+
+    ids = [f"state-{index:09d}" for index in range(0, total, max(1, total // LOOKUPS))]
+    rows = [row_of(one) for one in states(0, min(total, 5 * BATCH))]
+    auth = (settings.user, settings.password)
+    with neo4j.GraphDatabase.driver(settings.uri, auth=auth) as plain:
+
+        def run(text: str, **parameters: object) -> object:
+            return plain.execute_query(text, parameters, database_=settings.database)
+
+        fetch = cypher.fetch(Kind.STATE)
+        return {
+            "lookup_driver_per_s": round(
+                per_second(len(ids), lambda: [run(fetch, id=one) for one in ids]), 1
+            ),
+            "rewrite_driver_per_s": round(
+                per_second(
+                    len(rows),
+                    lambda: [run(RAW_WRITE, rows=rows[n : n + BATCH]) for n in range(0, len(rows), BATCH)],
+                )
+            ),
+        }
+
+
+def rewrite(atlas: GraphAtlas, total: int) -> dict[str, float]:
+    """The same raw writes of known states through our engine."""
+    rows = [row_of(one) for one in states(0, min(total, 5 * BATCH))]
+    batches = [rows[n : n + BATCH] for n in range(0, len(rows), BATCH)]
+
+    def write_all() -> None:
+        for batch in batches:
+            atlas.engine.write([Statement(RAW_WRITE, {"rows": batch})])
+
+    rate = per_second(len(rows), write_all)
+    return {"rewrite_engine_per_s": round(rate)}
+
+
 def objects(folder: Path) -> dict[str, float]:
     """Rates of the object store (synced) beside plain files (not synced)."""
     store, raw = ObjectStore(folder / "objects"), folder / "raw"
@@ -201,10 +240,14 @@ def main() -> None:
             results["objects"] = objects(folder)
         if options.bolt:
             uri, user, password, database = options.bolt
-            with open_bolt_atlas(
-                BoltSettings(uri=uri, user=user, password=password, database=database)
-            ) as atlas:
-                results["bolt"] = {**fill(atlas, options.states), **reads(atlas, options.states)}
+            settings = BoltSettings(uri=uri, user=user, password=password, database=database)
+            with open_bolt_atlas(settings) as atlas:
+                found = {**fill(atlas, options.states), **reads(atlas, options.states)}
+                results["bolt"] = {
+                    **found,
+                    **rewrite(atlas, options.states),
+                    **driver(settings, options.states),
+                }
     for part, figures in results.items():
         for name, value in figures.items():
             print(f"{part:10} {name:28} {value:>12,}")
