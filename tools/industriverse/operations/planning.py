@@ -16,8 +16,11 @@ from industriverse.simulation.twin import WaterNetworkTwin
 
 __all__ = ["HORIZON_HOURS", "PlantActuator", "TwinForecast", "candidates_of", "distrusted_levels"]
 
-HORIZON_HOURS = 24.0
-"""One cycle of demand: shorter, and a drained tank looks harmless until the morning."""
+HORIZON_HOURS = 48.0
+"""Two cycles of demand: one to settle, one to see where the plant has settled."""
+
+SETTLING_HOURS = 24.0
+"""Excess during these is the way back, which every good plan has to go; it says nothing about where it leads."""
 
 EVIDENCE_HOURS = 24.0
 """Telemetry from which the operator's model takes the tank levels."""
@@ -153,8 +156,9 @@ class TwinForecast:
             commands=[*self.plant.active_commands(), *ordered],
         )
         live = self.services.streams.watched(self.plant_id)
+        settled = round(SETTLING_HOURS * 3600 / self.plant.interval_s)
         return RolloutOutcome(
-            free_energy_excess_kt=live.expected_work_kt(rollout.frame),
+            free_energy_excess_kt=live.expected_work_kt(rollout.frame, from_row=settled),
             loss=rollout.service.lost_m3 + rollout.service.overflow_m3,
             loss_unit=LOSS_UNIT,
         )

@@ -200,8 +200,20 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
         closed = incident if incident.closed_ns else close_incident(incident, calm_since_ns)
         services.shield.put_incident(closed)
         services.atlas.record_incident(closed, states=states[1:])
+        _close_others(services, stream, calm_since_ns)
         proofs = _prove_state(services, stream, recovered.id, calm_since_ns)
     return Recorded(tuple(states), actions, proofs)
+
+
+def _close_others(services: Services, stream: str, calm_since_ns: int) -> None:
+    """A stream that is calm again has no open incident: those of other assets were one disturbance with it."""
+    from industriverse.shield.incidents import close_incident
+
+    for other in services.shield.incidents(open_only=True):
+        if other.stream == stream and other.opened_ns <= calm_since_ns:
+            closed = close_incident(other, calm_since_ns)
+            services.shield.put_incident(closed)
+            services.atlas.record_incident(closed)
 
 
 def _prove_state(services: Services, stream: str, state_id: str, since_ns: int) -> tuple[str, ...]:

@@ -114,16 +114,17 @@ class LiveStream:
         """Time of the last sample scored, or of the last clean one."""
         return int(self._blocks[-1].timestamps_ns[-1]) if self._blocks else self.reference.clean_stop_ns
 
-    def expected_work_kt(self, predicted: Frame) -> float:
+    def expected_work_kt(self, predicted: Frame, *, from_row: int) -> float:
         """Mean work part of the free-energy excess that predicted samples would show, kT.
 
         Args:
             predicted: Samples that would follow the last one scored; the stream's own state is not changed.
+            from_row: First row that counts.
         """
         detector = self._watcher.detector
         before = detector.snapshot()
         try:
-            return float(detector.score(predicted).work.mean())
+            return float(detector.score(predicted).work[from_row:].mean())
         finally:
             detector.restore(before)
 
