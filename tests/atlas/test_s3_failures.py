@@ -12,7 +12,7 @@ from atlas.servers import Weed
 from industriverse.atlas import AtlasError, AtlasUnreachableError
 from industriverse.atlas.s3 import S3ObjectStore, S3Settings
 
-SIZE = 48_000_000
+SIZE = 160_000_000
 
 
 @pytest.mark.parametrize("wrong", ["secret_key", "access_key"])
@@ -67,7 +67,7 @@ def test_a_server_that_dies_in_an_upload_and_comes_back_holds_the_whole_object(
 
         thread = threading.Thread(target=upload)
         thread.start()
-        thread.join(0.6)
+        thread.join(0.2)
         assert thread.is_alive(), "the upload was over before the server could die in it"
         weed.server.kill()
         with pytest.raises(AtlasUnreachableError, match="check the address and that the server runs"):
