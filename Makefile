@@ -20,7 +20,7 @@ demo: environment
 
 test: environment
 	@echo "test: running the whole suite"
-	@$(BIN)/python -m pytest $(TEST_OPTIONS)
+	@GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/python -m pytest $(TEST_OPTIONS)
 
 lint: environment
 	@echo "lint: ruff, formatting, strict types, layers"

@@ -2,7 +2,9 @@
 
 import contextlib
 
-# scikit-learn brings an OpenMP runtime that needs a place in the static TLS block of the process; once torch and
-# other libraries have filled it, the import fails. Being first is the remedy that glibc leaves.
+# These extension modules need a place in the static TLS block of the process; once torch and other libraries have
+# filled it, their import fails. Being first is the remedy.
+import kglite  # noqa: F401
+
 with contextlib.suppress(ImportError):
     import sklearn.metrics  # noqa: F401
