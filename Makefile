@@ -18,6 +18,7 @@ environment:
 demo: environment
 	@$(BIN)/industriverse demo $(DEMO_OPTIONS)
 
+# torch, kglite and scikit-learn together need more static TLS than glibc sets aside for libraries loaded late.
 test: environment
 	@echo "test: running the whole suite"
 	@GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/python -m pytest $(TEST_OPTIONS)

@@ -77,7 +77,7 @@ def test_vus_is_the_mean_over_buffers(case: tuple[Labels, Array]) -> None:
 
 
 def test_auc_pr_agrees_with_scikit_learn() -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
+    metrics = pytest.importorskip("sklearn.metrics", exc_type=ImportError)
     generator = np.random.default_rng(0)
     labels = generator.random(500) < 0.1
     scores = np.round(labels + generator.normal(size=500), 1)
