@@ -56,6 +56,7 @@ class Operation:
         idempotent: Calling twice with the same arguments is the same as calling once.
         asks: May ask a person for approval.
         default_on: Part of the default tool surface.
+        task: May take long, so that clients may run it as a task; calling it again goes on where it was cut off.
         examples: Questions that it answers.
     """
 
@@ -73,6 +74,7 @@ class Operation:
     asks: bool
     default_on: bool
     examples: tuple[Example, ...]
+    task: bool = False
 
 
 class Registry:
@@ -150,6 +152,7 @@ def operation(
     idempotent: bool = False,
     asks: bool = False,
     default_on: bool = False,
+    task: bool = False,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[FunctionT], FunctionT]:
     """Declare an async function ``(input_model, OperationContext) -> output_model`` as a verb.
@@ -178,6 +181,7 @@ def operation(
                 asks=asks,
                 default_on=default_on,
                 examples=examples,
+                task=task,
             )
         )
         return function
