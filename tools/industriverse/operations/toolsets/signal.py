@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import keep_found_tickets
 from industriverse.operations.recording import record_reference
 from industriverse.operations.registry import OperationInput, operation
@@ -86,6 +87,7 @@ def _learn(services: Services, request: CompileInput) -> CompileOutput:
     scope="learn",
     title="Learn the reference of a stream",
     idempotent=True,
+    examples=examples.COMPILE,
 )
 async def signal_compile(request: CompileInput, context: OperationContext) -> CompileOutput:
     """Learn what equilibrium is for a stream from clean samples; from then on every sample is scored.
