@@ -15,6 +15,7 @@ from industriverse.operations.context import (
     OperationContext,
     Principal,
 )
+from industriverse.operations.costs import counting
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import Operation, registry
@@ -81,6 +82,7 @@ async def invoke(
         UnknownOperationError: If there is no such operation.
         NotAllowedError: If the principal lacks the scope or the platform is read-only.
         InvalidArgumentsError: If the arguments do not fit the input model.
+        BudgetExceededError: If the principal's energy budget does not cover what the call declares.
         InputNeeded: If the channel asks by returning and the answer is not there yet.
         IndustriverseError: Whatever the operation itself raises on purpose.
     """
@@ -101,10 +103,12 @@ async def invoke(
     if approve is not None:
         optional["approve"] = approve
     context = OperationContext(platform=platform, principal=principal, resume_token=resume_token, **optional)
+    bill = platform.meter.reserve(declared, request, principal)
     started = time.perf_counter()
     outcome = "crashed"
     try:
-        result = await declared.function(request, context)
+        with counting(bill.counter):
+            result = await declared.function(request, context)
         outcome = "done"
     except InputNeeded:
         outcome = "asked"
@@ -113,6 +117,7 @@ async def invoke(
         outcome = "refused"
         raise
     finally:
+        platform.meter.settle(bill)
         _CALLS.labels(name, outcome).inc()
         _SECONDS.labels(name).observe(time.perf_counter() - started)
         logger.info("operation %s by %s: %s", name, principal.name, outcome)

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost
 from industriverse.operations.errors import UnknownOperationError
 
 __all__ = [
@@ -57,6 +58,7 @@ class Operation:
         asks: May ask a person for approval.
         default_on: Part of the default tool surface.
         examples: Questions that it answers.
+        cost: Steps that a call declares; what it measures with ``count_steps`` is what it pays.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Operation:
     asks: bool
     default_on: bool
     examples: tuple[Example, ...]
+    cost: Cost = field(default_factory=Cost)
 
 
 class Registry:
@@ -151,6 +154,7 @@ def operation(
     asks: bool = False,
     default_on: bool = False,
     examples: tuple[Example, ...] = (),
+    cost: Cost | int = 1,
 ) -> Callable[[FunctionT], FunctionT]:
     """Declare an async function ``(input_model, OperationContext) -> output_model`` as a verb.
 
@@ -178,6 +182,7 @@ def operation(
                 asks=asks,
                 default_on=default_on,
                 examples=examples,
+                cost=Cost(cost) if isinstance(cost, int) else cost,
             )
         )
         return function
