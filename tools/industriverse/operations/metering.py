@@ -128,8 +128,8 @@ class Meter:
             self._running[id(bill)] = bill
         return bill
 
-    def settle(self, bill: Bill) -> None:
-        """Charge what a call really took, whatever came of it."""
+    def settle(self, bill: Bill) -> int:
+        """Charge what a call really took, whatever came of it; returns the price in micro-CEU."""
         difference = price_of(bill.steps) - price_of(bill.declared)
         budget = self.budgets.of(bill.principal)
         with self._lock:
@@ -152,6 +152,7 @@ class Meter:
                 self._booking = self._worker.submit(self._settle_or_say_why)
         _STEPS.labels(bill.operation).inc(bill.steps)
         _JOULES.labels(bill.operation, source).inc(bill.joules)
+        return price_of(bill.steps)
 
     def available(self, principal: str) -> int:
         """Micro-CEU in a principal's bucket now; waits for the books if they were not asked yet."""

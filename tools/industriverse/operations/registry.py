@@ -57,6 +57,7 @@ class Operation:
         idempotent: Calling twice with the same arguments is the same as calling once.
         asks: May ask a person for approval.
         default_on: Part of the default tool surface.
+        task: May take long, so that clients may run it as a task; calling it again goes on where it was cut off.
         examples: Questions that it answers.
         cost: Steps that a call declares; what it measures with ``count_steps`` is what it pays.
     """
@@ -75,6 +76,7 @@ class Operation:
     asks: bool
     default_on: bool
     examples: tuple[Example, ...]
+    task: bool = False
     cost: Cost = field(default_factory=Cost)
 
 
@@ -153,6 +155,7 @@ def operation(
     idempotent: bool = False,
     asks: bool = False,
     default_on: bool = False,
+    task: bool = False,
     examples: tuple[Example, ...] = (),
     cost: Cost | int = 1,
 ) -> Callable[[FunctionT], FunctionT]:
@@ -182,6 +185,7 @@ def operation(
                 asks=asks,
                 default_on=default_on,
                 examples=examples,
+                task=task,
                 cost=Cost(cost) if isinstance(cost, int) else cost,
             )
         )
