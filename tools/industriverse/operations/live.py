@@ -11,6 +11,7 @@ from industriverse.eil.quarantine import AdmissionConditions, Candidate, RegimeS
 from industriverse.eil.reference import Reference
 from industriverse.eil.regimes import RegimeBank
 from industriverse.eil.watch import WatchSummary
+from industriverse.operations.costs import count_steps
 from industriverse.operations.journal import (
     ConditionsEntry,
     JournalEntry,
@@ -65,6 +66,7 @@ class LiveStream:
         """Score the next samples."""
         if not len(frame):
             return Scored((), ())
+        count_steps(len(frame))
         fed = self._bank.feed(frame)
         self._blocks.append(fed.readings)
         self._tickets += fed.tickets
@@ -172,6 +174,7 @@ class LiveStream:
             predicted: Samples that would follow the last one scored; the stream's own state is not changed.
             from_row: First row that counts.
         """
+        count_steps(len(predicted))
         detector = self._bank.detectors[self._bank.active]
         before = detector.snapshot()
         try:

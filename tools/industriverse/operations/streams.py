@@ -16,6 +16,7 @@ import numpy as np
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.eil.reference import Reference
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.journal import JournalEntry, StreamJournal
 from industriverse.operations.live import LiveStream
@@ -117,6 +118,8 @@ class Streams:
         if known is not None and self._is_same(known, clean, budget_per_day):
             refusal = str(self._notes(stream, known)["no_proof"])
             return Learned(known, self.equilibrium(stream), refusal, relearned=False)
+        # Each clean row is fitted, then scored for the ordinary limits.
+        count_steps(2 * rows)
         reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
         equilibrium, refusal = self._fit_equilibrium(clean)
         # What belongs to a reference carries its digest and is there before it: a process that dies in
