@@ -3,7 +3,6 @@
 import numpy as np
 from pydantic import BaseModel, Field
 
-import industriverse.operations.toolsets.feedback  # noqa: F401  (declares the toolset's other verbs)
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
