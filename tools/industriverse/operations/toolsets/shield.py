@@ -266,6 +266,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     scope="read",
     title="Explain a threat",
     read_only=True,
+    cost=10,
     default_on=True,
     examples=examples.EXPLAIN,
 )
@@ -329,6 +330,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
     scope="plan",
     title="Plan a response",
     read_only=True,
+    cost=5_000,
     default_on=True,
     examples=examples.PLAN,
 )
