@@ -9,6 +9,7 @@ from mcp.server import MCPServer
 
 from industriverse.mcp_server.tools import add_operations
 from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.asking import Answers
 from industriverse.operations.context import Principal
 from industriverse.operations.home import Home
 from industriverse.operations.platform import Platform
@@ -46,4 +47,16 @@ def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = t
 
         return ResponseRunner(platform.home.paths.checkpoints, open_server)
 
-    return Platform(home, read_only=read_only, connect_responses=connect_responses, clock=clock)
+    def connect_answers(platform: Platform) -> Answers:
+        from industriverse.agents.answering.memory import Conversations
+        from industriverse.agents.answering.retrieval import RetrievalAnswers
+
+        return RetrievalAnswers(registry, Conversations(platform.clock))
+
+    return Platform(
+        home,
+        read_only=read_only,
+        connect_responses=connect_responses,
+        connect_answers=connect_answers,
+        clock=clock,
+    )

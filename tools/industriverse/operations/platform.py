@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.asking import Answers
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import LOCAL_OPERATOR
@@ -40,6 +41,7 @@ class Platform:
         home: The folder of the installation; the caller closes it.
         read_only: Refuse every operation that changes something.
         connect_responses: Makes the runner of the threat-response graph when it is first used.
+        connect_answers: Makes what answers questions when it is first used.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
         tenant: Whose stores these are; empty for the installation's own.
     """
@@ -50,6 +52,7 @@ class Platform:
         *,
         read_only: bool = False,
         connect_responses: Callable[["Platform"], ResponseRuns],
+        connect_answers: Callable[["Platform"], Answers],
         clock: Callable[[], int] = time.time_ns,
         tenant: str = "",
     ) -> None:
@@ -59,6 +62,7 @@ class Platform:
         self.tenant = tenant
         self.changed = Changes()
         self._connect_responses = connect_responses
+        self._connect_answers = connect_answers
         self._tenants: dict[str, Platform] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
@@ -89,6 +93,11 @@ class Platform:
         return self._connect_responses(self)
 
     @cached_property
+    def answers(self) -> Answers:
+        """What answers questions, with the conversations that it remembers."""
+        return self._connect_answers(self)
+
+    @cached_property
     def audit(self) -> AuditLog:
         """Every call of an operation on these stores."""
         return AuditLog(self.home.paths.audit)
@@ -111,6 +120,7 @@ class Platform:
                 home,
                 read_only=self.read_only,
                 connect_responses=self._connect_responses,
+                connect_answers=self._connect_answers,
                 clock=self.clock,
                 tenant=tenant,
             )
