@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from industriverse.agents.answering.text import nearest, stems
+from industriverse.agents.answering.text import RELATED_WORDS, nearest, stem, stems, tokens
 
 __all__ = ["Candidate", "Index", "Utterance"]
 
@@ -66,6 +66,7 @@ class Index:
         self._utterances = tuple(utterances)
         self._words = [Counter(stems(utterance.masked)) for utterance in utterances]
         self._grams = [_grams(list(words)) for words in self._words]
+        self._spellings = RELATED_WORDS.union(*(tokens(utterance.masked) for utterance in utterances))
         count = max(1, len(utterances))
         self._idf = self._frequencies(self._words, count)
         self._gram_idf = self._frequencies(self._grams, count)
@@ -82,8 +83,8 @@ class Index:
 
     @property
     def vocabulary(self) -> frozenset[str]:
-        """Stems that some example has."""
-        return frozenset(self._idf)
+        """Words that some example has."""
+        return self._spellings
 
     def _norm(self, grams: Counter[str]) -> float:
         return math.sqrt(sum((n * self._gram_idf.get(gram, self._rarest)) ** 2 for gram, n in grams.items()))
@@ -109,8 +110,15 @@ class Index:
         return shared / (norm * self._norms[row]) if norm and self._norms[row] else 0.0
 
     def spelt(self, masked: str) -> list[str]:
-        """Stems of a question, misspelt ones put right where one known word is near."""
-        return [stem if stem in self._idf else nearest(stem, self._idf) or stem for stem in stems(masked)]
+        """Stems of a question, misspelt words put right where one known word is near."""
+        return [self._spelt(word) for word in tokens(masked)]
+
+    def _spelt(self, word: str) -> str:
+        found = stem(word)
+        if found in self._idf:
+            return found
+        near = nearest(word, self._spellings)
+        return found if near is None else stem(near)
 
     def rank(self, masked: str) -> list[Candidate]:
         """Labels from the best on."""

@@ -61,9 +61,9 @@ QUANTITIES = frozenset(
 )
 
 _IDS = {
-    "incidents": (re.compile(r"\bincident-[0-9a-f]{6,64}\b"), "INCIDENT"),
     "plans": (re.compile(r"\bplan-[0-9a-f]{8,64}(?:\.[0-9a-f]+)?\b"), "PLANID"),
     "records": (re.compile(r"\b(?:state|shift|action|proof)-[\w.-]*\d[\w.-]*\w"), "RECORD"),
+    "incidents": (re.compile(r"\bincident-[0-9a-f]{6,64}\b"), "INCIDENT"),
     "threads": (re.compile(r"\bresponse-[0-9a-z]{6,64}\b"), "THREAD"),
     "digests": (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,64}\b"), "DIGEST"),
 }

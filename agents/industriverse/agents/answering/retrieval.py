@@ -37,7 +37,7 @@ __all__ = ["RetrievalAnswers"]
 PAGES = "documentation"
 LEAST_SCORE = 0.36
 """Below this no verb is near enough; set on the tuning questions."""
-LEAST_MARGIN = 0.025
+LEAST_MARGIN = 0.02
 """Nearer together than this, the person is asked which of two verbs was meant."""
 
 _MASKS = frozenset(
@@ -61,6 +61,13 @@ _CHOICE = re.compile(
     r"^(?:the |option |number |i mean |i meant )*"
     r"(?:(?P<letter>[a-f])|(?P<number>[1-6])|(?P<word>first|second|third|former|latter))(?: one)?[.!)]*$"
 )
+_COMMAND = re.compile(
+    r"^(?:(?:please|pls|now|ok|then|can you|could you|would you|i want you to|go ahead and|just)[, ]+)*"
+    r"(?:delete|erase|wipe|drop|remove|set|turn|switch|shut|stop|start|reset|transfer|send|buy|sell|mint|disable|enable|"
+    r"kill|restart|reboot|change|isolate|block|unblock|override|close|approve|execute|revoke|grant|increase|decrease|"
+    r"raise|lower|disconnect|reconnect|unlock|quarantine|install|uninstall|update|upgrade|add|create|edit|modify)\b"
+)
+"""Orders are refused before any verb is looked for: none of these words begins a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,10 @@ class RetrievalAnswers:
         reading, masked = self._mask(text, names)
         if not tokens(masked):
             return _refused("This is no question in words."), frame
+        if _COMMAND.match(reading.folded):
+            return _refused(
+                "That is an order, and a question never changes anything. Call the verb itself."
+            ), frame
         found = self._find(masked, frame, forced)
         if isinstance(found, Answered):
             pending = Pending(text, "tool", found.choices) if found.kind == "choice" else None

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["FUNCTION_WORDS", "fold", "nearest", "stems", "tokens"]
+__all__ = ["FUNCTION_WORDS", "RELATED_WORDS", "fold", "nearest", "stem", "stems", "tokens"]
 
 _TOKEN = re.compile(r"[A-Z]{3,}|[a-z0-9]+(?:'[a-z]+)?")
 _SUFFIXES = ("ings", "ing", "edly", "ed", "ies", "es", "s", "ly")
@@ -135,6 +135,9 @@ _MEANS = {
 }
 _CANON = {word: root for root, words in _MEANS.items() for word in words.split()}
 
+RELATED_WORDS = frozenset(_CANON)
+"""Words that are understood as others, so that no example need have them."""
+
 
 def fold(text: str) -> str:
     """Lower case, plain quotes and spaces; control characters and look-alike forms are gone."""
@@ -151,7 +154,8 @@ def tokens(masked: str) -> list[str]:
 
 
 @lru_cache(maxsize=8192)
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """The stem of one word, or of the word that stands for its meaning."""
     if word.isupper():
         return word
     word = _CANON.get(word, word).removesuffix("'s")
@@ -163,7 +167,7 @@ def _stem(word: str) -> str:
 
 def stems(masked: str) -> list[str]:
     """Stems of the words, in order, each replaced by the word that stands for its meaning."""
-    return [_stem(word) for word in tokens(masked)]
+    return [stem(word) for word in tokens(masked)]
 
 
 def _distance(a: str, b: str, limit: int) -> int:

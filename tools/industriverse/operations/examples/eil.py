@@ -35,6 +35,11 @@ REGIME: Final = asked(
     "free energy excess at 2026-03-01T14:05:00Z",
     "is anything unusual in the water stream",
     "what is the free energy limit",
+    "entropy change at 14:05",
+    "energy at noon",
+    "p value and score at 09:00",
+    "thermodynamic temperature of the stream",
+    "is the stream healthy",
     stream="water",
 )
 
@@ -54,6 +59,9 @@ DECIDE: Final = (
         "is it better to wait or to act",
         "best option for the water stream",
         "what would you do",
+        "any recommendation",
+        "advice",
+        "should we intervene or leave it alone",
         stream="water",
     ),
     *asked(

@@ -30,6 +30,9 @@ STATUS: Final = asked(
     "has the water network been learned yet",
     "how many records are in the atlas",
     "show me everything you monitor",
+    "number of streams, channels and samples",
+    "how many samples are there so far",
+    "is the server up and running",
 )
 
 DOCUMENTATION: Final[tuple[Example, ...]] = asked(

@@ -40,6 +40,9 @@ THREATS: Final = (
         "which asset does the incident concern",
         "how many tickets does the incident have",
         "did anything happen last night",
+        "did an alert go off this week",
+        "have there been incidents since monday",
+        "alerts raised in the last hours",
     ),
     *asked("Show incident incident-0123456789abcdef", incident_id=_INCIDENT),
 )
@@ -68,6 +71,14 @@ EXPLAIN: Final = asked(
     "why",
     "is it work or heat that explains the incident",
     "what's the matter with the pump",
+    "why is the pump behaving strangely",
+    "what set the alarm off",
+    "what triggered the incident",
+    "why is the pressure so low",
+    "why did the flow drop",
+    "which channel deviates and by how much",
+    "what went wrong",
+    "who is the culprit",
     incident_id=_INCIDENT,
 )
 
