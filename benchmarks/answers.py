@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "agents_answers")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from judging import Asked, Judged, ask, judge, read_questions  # noqa: E402
-
+from answer_judging import Asked, Judged, ask, judge, read_questions  # noqa: E402
 from industriverse.operations.registry import registry  # noqa: E402
 from prepared_plant import copied, opened, prepared  # noqa: E402
 
-SETS = {"tuning": "questions_tuning.jsonl", "held-out": "questions_held_out.jsonl"}
+SETS = {
+    "tuning": "questions_tuning.jsonl",
+    "first": "questions_first.jsonl",
+    "held-out": "questions_held_out.jsonl",
+}
 
 
 def words_of(text: str) -> set[str]:

@@ -1,9 +1,10 @@
 """Put the parts of one installation together."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
 
@@ -16,7 +17,10 @@ from industriverse.operations.platform import Platform
 from industriverse.operations.registry import registry
 from industriverse.operations.toolsets import load
 
-__all__ = ["compose"]
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+__all__ = ["LANGUAGE_MODEL", "compose"]
 
 RESPONSE_GRAPH = Principal(
     "response-graph",
@@ -25,13 +29,24 @@ RESPONSE_GRAPH = Principal(
 """The response graph calls tools under its own name; what it may do beyond plans needs a person's approval."""
 
 
-def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = time.time_ns) -> Platform:
+LANGUAGE_MODEL = "INDUSTRIVERSE_LLM"
+"""Names the language model that answers questions, as pydantic-ai knows it: ``openai:gpt-5.2``."""
+
+
+def compose(
+    home: Home,
+    *,
+    read_only: bool = False,
+    clock: Callable[[], int] = time.time_ns,
+    model: "str | Model" = "",
+) -> Platform:
     """A platform with every operation declared and its graphs connected.
 
     Args:
         home: The folder of the installation; the caller closes it after the platform.
         read_only: Refuse every operation that changes something.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+        model: Language model that answers questions; that of INDUSTRIVERSE_LLM if empty.
     """
     load()
 
@@ -48,10 +63,19 @@ def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = t
         return ResponseRunner(platform.home.paths.checkpoints, open_server)
 
     def connect_answers(platform: Platform) -> Answers:
-        from industriverse.agents.answering.memory import Conversations
-        from industriverse.agents.answering.retrieval import RetrievalAnswers
+        from industriverse.agents.answering.answers import PlatformAnswers
 
-        return RetrievalAnswers(registry, Conversations(platform.clock))
+        def open_server(principal: Principal) -> MCPServer[Any]:
+            server: MCPServer[Any] = MCPServer("industriverse-questions", log_level="WARNING")
+            operations = registry.select(toolsets=frozenset({"all"}), read_only=read_only)
+            # A question that asked a question could go on for ever.
+            offered = [o for o in operations if principal.holds(o.scope) and o.name != "platform_ask"]
+            add_operations(server, platform, offered, principal=lambda: principal)
+            return server
+
+        return PlatformAnswers(
+            registry, open_server, platform.clock, model or os.environ.get(LANGUAGE_MODEL, "")
+        )
 
     return Platform(
         home,

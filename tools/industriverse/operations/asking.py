@@ -123,8 +123,8 @@ class KnownNames:
 
 def _stream(services: "Services", name: str) -> KnownStream:
     store = services.streams.store
-    latest = store.frame(name, last=1).timestamps_ns if store.count(name) else ()
-    return KnownStream(name, store.channels(name), int(latest[-1]) if len(latest) else None)
+    latest_ns = int(store.frame(name, last=1).timestamps_ns[-1]) if store.count(name) else None
+    return KnownStream(name, store.channels(name), latest_ns)
 
 
 def read_names(services: "Services") -> KnownNames:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Number", "numbers_of", "strays"]
+__all__ = ["Number", "numbers_of", "strays", "unsupported"]
 
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>(?:(?<=[\s(=:,;\[])|(?<=^))[-+\u2212])?"
@@ -101,3 +101,79 @@ def strays(text: str, told: Any) -> list[str]:
             for value in values
         )
     ]
+
+
+_TIME = re.compile(
+    r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|\+00:00)?(?!\w)|\b\d{1,2}:\d{2}(?::\d{2})?\b"
+)
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})?")
+_NAME = re.compile(r"[A-Za-z][\w.]*(?:-[\w.]*\w)*")
+_KIND = re.compile(r"\b(?P<kind>[A-Za-z]{3,}) (?P<number>\d+)\b")
+
+
+def _strings(told: Any) -> Iterator[str]:
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict):
+        for key, value in told.items():
+            yield str(key)
+            yield from _strings(value)
+    elif isinstance(told, list | tuple):
+        for value in told:
+            yield from _strings(value)
+
+
+def _numeric(told: Any) -> Iterator[float]:
+    if isinstance(told, int | float) and not isinstance(told, bool):
+        yield float(told)
+    elif isinstance(told, str):
+        # Amounts of the ledger are exact decimal text.
+        if re.fullmatch(r"-?\d+\.\d{6}", told):
+            yield float(told)
+    elif isinstance(told, dict):
+        for value in told.values():
+            yield from _numeric(value)
+    elif isinstance(told, list | tuple):
+        for value in told:
+            yield from _numeric(value)
+
+
+def unsupported(text: str, results: Any) -> list[str]:
+    """Numbers, times and numbered names of a text that no result of a tool vouches for.
+
+    Stricter than :func:`strays`: a number must be a numeric field. A number inside a text, which may come from
+    telemetry and say anything, vouches for nothing; it may only be part of a name or a time that is quoted whole.
+
+    Args:
+        text: What a language model wants to say.
+        results: Structured results of the calls that it cites.
+    """
+    strings = [string.casefold() for string in _strings(results)]
+    times = [string for string in _strings(results) if _ISO.fullmatch(string)]
+    wrong: list[str] = []
+
+    def time(match: re.Match[str]) -> str:
+        wanted = match[0].replace(" ", "T").removesuffix("Z").removesuffix("+00:00")
+        if not any(wanted in told for told in times):
+            wrong.append(match[0])
+        return " "
+
+    def name(match: re.Match[str]) -> str:
+        if not any(c.isdigit() for c in match[0]):
+            return match[0]
+        if not any(match[0].casefold() in string for string in strings):
+            wrong.append(match[0])
+        return " "
+
+    def kind(match: re.Match[str]) -> str:
+        named = f"{match['kind']}-{match['number']}".casefold()
+        return " " if any(re.search(rf"{re.escape(named)}(?!\d)", string) for string in strings) else match[0]
+
+    rest = _KIND.sub(kind, _NAME.sub(name, _TIME.sub(time, text)))
+    values = sorted(set(_numeric(results)))
+    for number in numbers_of(rest):
+        near = (abs(number.value - v) <= number.slack for v in values)
+        percent = (number.percent and abs(number.value - 100 * v) <= number.slack for v in values)
+        if not any(near) and not any(percent):
+            wrong.append(number.shown)
+    return wrong

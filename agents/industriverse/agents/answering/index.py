@@ -120,6 +120,12 @@ class Index:
         near = nearest(word, self._spellings)
         return found if near is None else stem(near)
 
+    def understood(self, masked: str, ignored: frozenset[str]) -> float:
+        """Share of a question's words that some example has, after spelling; 1.0 if none are left to count."""
+        counted = [word for word in tokens(masked) if word not in ignored]
+        known = [word for word in counted if self._spelt(word) in self._idf]
+        return len(known) / len(counted) if counted else 1.0
+
     def rank(self, masked: str) -> list[Candidate]:
         """Labels from the best on."""
         words = self.spelt(masked)

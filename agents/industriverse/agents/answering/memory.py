@@ -41,6 +41,7 @@ class Frame:
         time_ns: Time that the answer holds for, None if it named none.
         pending: A question that waits for a choice.
         chosen: Arguments that the person has chosen for the pending question so far.
+        turns: Questions and answers of a language model, oldest first.
     """
 
     tool: str = ""
@@ -51,6 +52,7 @@ class Frame:
     time_ns: int | None = None
     pending: Pending | None = None
     chosen: dict[str, str] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 class Conversations:

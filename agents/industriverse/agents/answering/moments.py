@@ -217,7 +217,11 @@ class _Reader:
             moment = datetime.fromisoformat(f"{match['date']}T{match['clock']}") if _valid(match) else None
             zone, stop = self._zone_behind(match.end())
             if offset:
-                zone = UTC if offset == "z" else datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo
+                zone = (
+                    UTC
+                    if offset == "z"
+                    else datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo or UTC
+                )
                 stop = match.end()
             if moment is not None:
                 self._put(match.start(), moment.replace(tzinfo=zone), moment.replace(tzinfo=zone), None)
@@ -245,7 +249,10 @@ class _Reader:
     def _together(self, clock: re.Match[str], day: re.Match[str]) -> bool:
         first, second = sorted((clock, day), key=lambda match: match.start())
         between = self.text[first.end() : second.start()]
-        return re.fullmatch(r"\s*(?:,|at|on|the|around|about|\s)*\s*", between) is not None
+        return (
+            re.fullmatch(r"\s*(?:,|at|on|the|around|about|morning|afternoon|evening|night|\s)*\s*", between)
+            is not None
+        )
 
     def _zone_behind(self, stop: int) -> tuple[tzinfo, int]:
         match = _ZONE_AFTER.match(self.text, stop)
@@ -294,11 +301,11 @@ class _Reader:
         if role and role["ahead"]:
             self._put_ahead(_ns(later))
         elif role and role["stop"]:
-            self.times = replace(times, stop_ns=at_ns)
+            self.times = replace(times, stop_ns=self._after_start(at_ns, later))
         elif role and (role["start"] or (role["between"] and times.start_ns is None)):
             self.times = replace(times, start_ns=at_ns)
         elif role and role["between"]:
-            self.times = replace(times, stop_ns=end_ns or at_ns)
+            self.times = replace(times, stop_ns=end_ns or self._after_start(at_ns, later))
         elif end_ns is not None:
             if at_ns > self.anchor_ns or end_ns > self.anchor_ns:
                 self._put_ahead(end_ns)
@@ -312,6 +319,11 @@ class _Reader:
         else:
             self._put_ahead(_ns(later))
             self.times = replace(self.times, at_ns=at_ns)
+
+    def _after_start(self, at_ns: int, later: datetime) -> int:
+        """The end of a stretch does not come before its beginning, even if it has not come yet."""
+        start_ns = self.times.start_ns
+        return _ns(later) if start_ns is not None and at_ns < start_ns else at_ns
 
     def _put_ahead(self, later_ns: int) -> None:
         hours = (later_ns - self.anchor_ns) / 3600e9

@@ -7,12 +7,12 @@ from importlib import resources
 from pathlib import Path
 
 from industriverse.agents.answering.index import Index, Utterance
-from industriverse.agents.answering.text import FUNCTION_WORDS, fold, stems
+from industriverse.agents.answering.text import FUNCTION_WORDS, fold, stem, tokens
 
 __all__ = ["Page", "Pages"]
 
 LONGEST_PASSAGE = 700
-LEAST_SCORE = 0.18
+LEAST_SCORE = 0.3
 TITLE_WEIGHT = 3
 _ASKING = frozenset(
     [
@@ -66,7 +66,8 @@ def _row(line: str, header: str) -> str:
 
 
 def _passages(page: str, text: str) -> Iterator[Page]:
-    heading, block, fenced = "", [], False
+    heading, fenced = "", False
+    block: list[str] = []
 
     def ready() -> Iterator[Page]:
         joined = "\n".join(block).strip()
@@ -114,7 +115,7 @@ class Pages:
 
     def find(self, folded: str) -> Page | None:
         """The passage nearest to a question, None if none is near."""
-        content = [word for word in stems(folded) if word not in FUNCTION_WORDS | _ASKING]
+        content = [stem(word) for word in tokens(folded) if word not in FUNCTION_WORDS | _ASKING]
         if not content or not self.passages:
             return None
         best = self._index.rank(" ".join(content))[0]

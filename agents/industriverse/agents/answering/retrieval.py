@@ -35,8 +35,13 @@ from industriverse.physics import IndustriverseError
 __all__ = ["RetrievalAnswers"]
 
 PAGES = "documentation"
-LEAST_SCORE = 0.36
-"""Below this no verb is near enough; set on the tuning questions."""
+LEAST_SCORE = 0.34
+"""Below this no verb is near enough; set on the questions that are no longer held out."""
+LEAST_SCORE_PAGES = 0.3
+LEAST_UNDERSTOOD = 0.5
+"""Of the words that mean something, at least this share must be known."""
+LEAST_SCORE_NAMED = 0.24
+"""The same for a question that names something of this installation: it is hardly about anything else."""
 LEAST_MARGIN = 0.02
 """Nearer together than this, the person is asked which of two verbs was meant."""
 
@@ -142,7 +147,7 @@ class RetrievalAnswers:
             return _refused(
                 "That is an order, and a question never changes anything. Call the verb itself."
             ), frame
-        found = self._find(masked, frame, forced)
+        found = self._find(reading, masked, frame, forced)
         if isinstance(found, Answered):
             pending = Pending(text, "tool", found.choices) if found.kind == "choice" else None
             return found, replace(frame, pending=pending, chosen=chosen)
@@ -154,7 +159,7 @@ class RetrievalAnswers:
         situation = self._situate(reading, question.zone, names, frame, chosen, context)
         return await self._call(declared, found, situation, context, text)
 
-    def _find(self, masked: str, frame: Frame, forced: str) -> _Found | Answered:
+    def _find(self, reading: Reading, masked: str, frame: Frame, forced: str) -> _Found | Answered:
         ranked = self._index.rank(masked)
         if forced:
             example = next((c.utterance for c in ranked if c.label == forced), None)
@@ -162,7 +167,7 @@ class RetrievalAnswers:
         best, second = ranked[0], ranked[1]
         if frame.tool and _asks_nothing_new(masked):
             return _Found(frame.tool, Example("", frame.arguments), follow_up=True)
-        if best.score < LEAST_SCORE:
+        if self._is_strange(best, reading, masked):
             return _refused("I cannot answer that: nothing that I can look up is near to it.", self._topics())
         if best.score - second.score < LEAST_MARGIN and best.label != PAGES:
             both = (best.label, second.label)
@@ -170,6 +175,13 @@ class RetrievalAnswers:
                 titles = " or ".join(f"{self._registry[label].title} ({label})" for label in both)
                 return Answered("choice", f"Did you mean {titles}?", "retrieval", choices=both)
         return _Found(best.label, self._examples[best.label][best.utterance.position])
+
+    def _is_strange(self, best: Candidate, reading: Reading, masked: str) -> bool:
+        if best.label == PAGES:
+            return best.score < LEAST_SCORE_PAGES
+        if self._index.understood(masked, FUNCTION_WORDS | _MASKS) < LEAST_UNDERSTOOD:
+            return True
+        return best.score < (LEAST_SCORE_NAMED if reading.names_something else LEAST_SCORE)
 
     def _topics(self) -> str:
         titles = [f"“{o.examples[0].question}”" for o in self._registry if o.examples and o.read_only]
@@ -213,7 +225,7 @@ class RetrievalAnswers:
         unclear = _unclear_time(situation)
         if unclear is not None:
             return unclear, frame
-        filled = fill(declared, found.example, situation)
+        filled = _which_asset(situation) or fill(declared, found.example, situation)
         if isinstance(filled, Missing):
             kind = "choice" if filled.choices else "nothing"
             asked = Answered(kind, filled.text, "retrieval", choices=filled.choices)  # type: ignore[arg-type]
@@ -276,6 +288,7 @@ class RetrievalAnswers:
             entity=entities[0] if len(entities) == 1 else frame.entity,
             incident=_incident_in(arguments, result) or frame.incident,
             time_ns=parse_time(told, "time") if told else frame.time_ns,
+            turns=frame.turns,
         )
         return answered, after
 
@@ -314,6 +327,20 @@ def _picked(pending: Pending | None, folded: str) -> str | None:
     else:
         position = {"first": 0, "former": 0, "second": 1, "latter": -1, "third": 2}[match["word"]]
     return pending.choices[position] if position < len(pending.choices) else None
+
+
+def _which_asset(situation: Situation) -> Missing | None:
+    """Ask where one asset of several is meant: "the pump"."""
+    reading, entities = situation.reading, entities_of(situation)
+    if reading.entities or reading.channels or len(entities) < 2:
+        return None
+    if any(
+        re.search(rf"\b(?:the|that|this|my|our) {kind}\b(?! levels)", reading.folded)
+        for kind in reading.kinds
+    ):
+        shown = entities[:6]
+        return Missing("entity", f"Which do you mean: {' or '.join(shown)}?", shown)
+    return None
 
 
 def _unclear_time(situation: Situation) -> Answered | None:

@@ -43,7 +43,7 @@ SLOTS = frozenset(
 
 _ASSETS = {"ceu": "CEU", "compute": "CEU", "pft": "PFT", "proof": "PFT", "munt": "MUNT", "model unit": "MUNT"}
 _LIMIT = re.compile(r"\b(?:last|latest|newest|top|first) (\d{1,3}) (?!s\b|sec|min|h\b|hour|day|week)")
-_WHO = re.compile(r"\b(?:user|caller|principal|account of|by|did|has) ([a-z][\w.@-]*[\w])")
+_WHO = re.compile(r"\b(?:user|caller|principal|account of|by|did|has|of|from) ([a-z][\w.@-]*[\w])")
 _NOBODY = frozenset(
     [
         "the",

@@ -132,6 +132,7 @@ _MEANS = {
     "certificate": "certificates cert certs",
     "record": "records recorded entry entries",
     "who": "whom whose",
+    "temperature": "temp temps",
 }
 _CANON = {word: root for root, words in _MEANS.items() for word in words.split()}
 
@@ -198,7 +199,7 @@ def nearest(word: str, vocabulary: Iterable[str]) -> str | None:
     limit = 2 if len(word) >= 8 else 1
     best, least = None, limit + 1
     for known in vocabulary:
-        if known[:1] != word[:1] or len(known) < 4:
+        if known[:1] != word[:1] or len(known) < 4 or abs(len(known) - len(word)) > 1:
             continue
         distance = _distance(word, known, limit)
         if distance < least:

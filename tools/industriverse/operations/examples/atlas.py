@@ -21,6 +21,9 @@ SEARCH: Final = (
         "how many energy states are recorded",
         "states of pump 3 in the atlas",
         "past states of the tank",
+        "what has been remembered about water",
+        "anything in the atlas about tank 1",
+        "earlier energy states",
         entity="tank-1",
     ),
     *asked(

@@ -12,7 +12,7 @@ from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.registry import OperationInput, operation
 
-__all__ = ["AskInput", "AskOutput", "FactItem", "ask_output", "platform_ask"]
+__all__ = ["AskInput", "AskOutput", "FactItem", "ask_output", "platform_ask", "question_of"]
 
 LONGEST_QUESTION = 600
 
@@ -67,6 +67,16 @@ def ask_output(answered: Answered, conversation: str) -> AskOutput:
     return AskOutput.model_validate({**asdict(answered), "conversation": conversation})
 
 
+def question_of(request: AskInput) -> Question:
+    """The question, in a new conversation if it goes on with none.
+
+    Raises:
+        InvalidArgumentsError: If there is no such time zone.
+    """
+    conversation = request.conversation or secrets.token_urlsafe(12)
+    return Question(request.question, conversation, request.mode, _known_zone(request.zone))
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -91,6 +101,5 @@ async def platform_ask(request: AskInput, context: OperationContext) -> AskOutpu
     Raises:
         InvalidArgumentsError: If there is no such time zone.
     """
-    conversation = request.conversation or secrets.token_urlsafe(12)
-    question = Question(request.question, conversation, request.mode, _known_zone(request.zone))
-    return ask_output(await context.platform.answers.answer(question, context), conversation)
+    question = question_of(request)
+    return ask_output(await context.platform.answers.answer(question, context), question.conversation)

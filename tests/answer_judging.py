@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ class Judged:
 
 
 def read_questions(name: str, names: Mapping[str, str]) -> list[Asked]:
-    """Questions of a file beside this one, with ``$name`` replaced."""
-    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    """Questions of a file in ``agents_answers``, with ``$name`` replaced."""
+    text = (Path(__file__).parent / "agents_answers" / name).read_text(encoding="utf-8")
     for key, value in names.items():
         text = text.replace(f"${key}", value)
     rows = [json.loads(line) for line in text.splitlines() if line.strip()]
@@ -90,8 +91,7 @@ def _printed(value: Any, text: str) -> bool:
 @contextmanager
 def recorded() -> Iterator[list[Any]]:
     """The results of the calls that retrieval makes meanwhile; the calls themselves are the real ones."""
-    from industriverse.agents.answering import retrieval
-
+    retrieval: Any = import_module("industriverse.agents.answering.retrieval")
     results: list[Any] = []
     real = retrieval.invoke
 
