@@ -40,6 +40,7 @@ class PlatformAnswers:
         clock: Callable[[], int],
         model: "str | Model" = "",
     ) -> None:
+        self.open_server = open_server
         conversations = Conversations(clock)
         self.retrieval = RetrievalAnswers(registry, conversations)
         self._model = ModelAnswers(model, open_server, conversations) if model else None

@@ -13,7 +13,6 @@ __all__ = ["Page", "Pages"]
 
 LONGEST_PASSAGE = 700
 LEAST_SCORE = 0.3
-TITLE_WEIGHT = 3
 _ASKING = frozenset(
     [
         "what",
@@ -60,9 +59,14 @@ def _folder() -> Iterator[tuple[str, str]]:
         yield path.stem.casefold(), path.read_text(encoding="utf-8")
 
 
-def _row(line: str, header: str) -> str:
+def _is_prose(line: str) -> bool:
+    """Whether a row of a table says something; a row of figures says nothing without its header."""
+    return sum(c.isalpha() for c in line) > 3 * sum(c.isdigit() for c in line)
+
+
+def _row(line: str) -> str:
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    return "" if line == header else ": ".join((cells[0], "; ".join(cell for cell in cells[1:] if cell)))
+    return ": ".join((cells[0], "; ".join(cell for cell in cells[1:] if cell)))
 
 
 def _passages(page: str, text: str) -> Iterator[Page]:
@@ -74,10 +78,8 @@ def _passages(page: str, text: str) -> Iterator[Page]:
         if not joined:
             return
         if joined.startswith("|"):
-            lines = joined.splitlines()
-            yield from (
-                Page(page, heading, _row(line, lines[0])) for line in lines[2:] if line.count("|") > 2
-            )
+            rows = [line for line in joined.splitlines()[2:] if line.count("|") > 2 and _is_prose(line)]
+            yield from (Page(page, heading, _row(line)) for line in rows)
         else:
             yield Page(
                 page, heading, joined[:LONGEST_PASSAGE] + ("…" if len(joined) > LONGEST_PASSAGE else "")
@@ -105,12 +107,7 @@ class Pages:
             for passage in _passages(name, text)
         )
         self._index = Index(
-            [
-                Utterance(
-                    str(i), f"{' '.join([fold(p.heading), fold(p.page)] * TITLE_WEIGHT)} {fold(p.text)}", i
-                )
-                for i, p in enumerate(self.passages)
-            ]
+            [Utterance(str(i), f"{fold(p.heading)} {fold(p.text)}", i) for i, p in enumerate(self.passages)]
         )
 
     def find(self, folded: str) -> Page | None:

@@ -68,6 +68,8 @@ FUNCTION_WORDS = frozenset(
         "this",
         "that",
         "these",
+        "another",
+        "further",
         "those",
         "there",
         "here",
