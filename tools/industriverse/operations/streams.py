@@ -17,7 +17,7 @@ from industriverse.eil.reference import Reference
 from industriverse.eil.watch import Watcher, WatchSummary
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.telemetry import TelemetryStore
-from industriverse.signals import Frame, ThermoReadings, Ticket
+from industriverse.signals import ChannelEvidence, Frame, ThermoReadings, Ticket
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
@@ -108,6 +108,10 @@ class LiveStream:
         if len(self._blocks) > 1:
             self._blocks = [ThermoReadings.concatenate(self._blocks)]
         return self._blocks[0] if self._blocks else None
+
+    def evidence(self) -> tuple[ChannelEvidence, ...]:
+        """Evidence of each channel for the latest sample, largest share first."""
+        return self._watcher.detector.evidence()
 
     @property
     def last_ns(self) -> int:
