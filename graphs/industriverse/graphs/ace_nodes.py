@@ -32,19 +32,18 @@ async def aspire(state: AceState, runtime: Runtime[GraphContext]) -> AceState:
     """Fix what has to be reached; nothing after this may change it."""
     goals = _goals(state)
     tell(
-        runtime, f"aspire: error at most {goals.accuracy:.2%}, band at most {goals.width:.2f}, "
-        f"{goals.budget_steps} steps to spend"
+        runtime,
+        f"aspire: error at most {goals.accuracy:.2%}, band at most {goals.width:.2f}, "
+        f"{goals.budget_steps} steps to spend",
     )
     return {"settings": FIRST_SETTINGS, "spent_steps": 0, "rounds": [], "asked_goals": dict(state["goals"])}
 
 
 def _request(state: AceState) -> dict[str, Any]:
-    return {**state["question"], **state["settings"]}
+    return {**state["question"], **state["settings"], "with_values": True}
 
 
-async def measure(
-    state: AceState, runtime: Runtime[GraphContext]
-) -> Command[Literal["question", "abstain"]]:
+async def measure(state: AceState, runtime: Runtime[GraphContext]) -> Command[Literal["question", "abstain"]]:
     """Run the ensemble with the present settings."""
     try:
         found = await runtime.context.call_tool("nvp_ensemble", _request(state))
@@ -81,14 +80,14 @@ def _shown(answer: Answer) -> str:
 async def refine(state: AceState, runtime: Runtime[GraphContext]) -> Command[Literal["measure", "abstain"]]:
     """Change the computation where a question failed, while there is something to change and to spend."""
     last = state["rounds"][-1]
-    answers = tuple(
-        Answer(**{**answer, "remedies": tuple(answer["remedies"])}) for answer in last["answers"]
-    )
+    answers = tuple(Answer(**{**answer, "remedies": tuple(answer["remedies"])}) for answer in last["answers"])
     found = next_settings(
         state["settings"], answers, tuple(state["measured"]["remedies"]), tuple(state["may_infer"])
     )
     if found is None:
-        return Command(goto="abstain", update={"reason": "no refinement is left: " + "; ".join(state["failed"])})
+        return Command(
+            goto="abstain", update={"reason": "no refinement is left: " + "; ".join(state["failed"])}
+        )
     left = _goals(state).budget_steps - state["spent_steps"]
     if int(last["steps"]) > left or len(state["rounds"]) >= MOST_ROUNDS:
         reason = f"the energy budget leaves {max(left, 0)} steps: " + "; ".join(state["failed"])
@@ -102,12 +101,8 @@ async def emit(state: AceState, runtime: Runtime[GraphContext]) -> AceState:
     """Give the forecast out, with the goals that it was asked to reach."""
     if state["goals"] != state["asked_goals"]:
         raise GraphError("the goals were changed during the run", hint="start a new run with other goals")
-    final = await runtime.context.call_tool("nvp_ensemble", {**_request(state), "with_values": True})
-    if final["forecast_id"] != state["measured"]["forecast_id"]:
-        reason = "the data changed while the forecast was questioned"
-        return {"outcome": "abstained", "reason": reason, "forecast": {}}
-    tell(runtime, f"emit: {final['summary']}")
-    return {"outcome": "emitted", "reason": "", "forecast": final}
+    tell(runtime, f"emit: {state['measured']['summary']}")
+    return {"outcome": "emitted", "reason": "", "forecast": state["measured"]}
 
 
 async def abstain(state: AceState, runtime: Runtime[GraphContext]) -> AceState:

@@ -54,5 +54,6 @@ class Checkpoints:
         except OperationalError:
             # The message of the driver may hold the password of the URL.
             raise GraphError(
-                "the PostgreSQL server of the checkpoints does not answer", hint="check INDUSTRIVERSE_CHECKPOINTS"
+                "the PostgreSQL server of the checkpoints does not answer",
+                hint="check INDUSTRIVERSE_CHECKPOINTS",
             ) from None

@@ -16,7 +16,19 @@ from industriverse.graphs.errors import ToolCallError
 from industriverse.graphs.response_limits import why_ask
 from industriverse.graphs.state import AceState, GraphContext, ResponseState, tell
 
-__all__ = ["act", "approve", "assess", "forecast", "plan", "prove", "record", "reflect", "revert", "sense", "verify"]
+__all__ = [
+    "act",
+    "approve",
+    "assess",
+    "forecast",
+    "plan",
+    "prove",
+    "record",
+    "reflect",
+    "revert",
+    "sense",
+    "verify",
+]
 
 VERIFY_STEP_HOURS = 1.0
 """How long is waited between two looks at the stream."""
@@ -35,8 +47,8 @@ MOST_PLANS = 3
 
 FORECAST_HOURS = 6.0
 
-FORECAST_GOALS = {"accuracy": 0.5, "width": 3.0, "budget_steps": 60_000}
-"""Advice beside a response: half a standard deviation is worth saying, and is not worth many seconds."""
+FORECAST_GOALS = {"accuracy": 0.5, "width": 3.0, "budget_steps": 7_000}
+"""Advice beside a response: half a standard deviation is worth saying, and is not worth a second ensemble."""
 
 PROOF_ATTEMPTS = 3
 """Windows tried for a certificate; a refusal by chance is expected once in 1/alpha windows."""
@@ -142,9 +154,7 @@ def approve(
     return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
-async def act(
-    state: ResponseState, runtime: Runtime[GraphContext]
-) -> Command[Literal["verify", "revert"]]:
+async def act(state: ResponseState, runtime: Runtime[GraphContext]) -> Command[Literal["verify", "revert"]]:
     """Carry the plan out; what a plan that failed or expired has done so far is taken back."""
     update: ResponseState = {"plan_ids": [*state.get("plan_ids", []), state["plan_id"]]}
     try:

@@ -56,7 +56,8 @@ class ResponseState(TypedDict, total=False):
         autonomous_plans: Plans carried out without asking a person.
         may_act_alone: Whether the record of earlier expectations allows acting without a person.
         record: That record in words.
-        outcome: One word for the end; ``observed`` and ``advised`` end passive runs and those that only detect, ``unproved`` is calm again, but no window passed the checks of a proof,
+        outcome: One word for the end; ``observed`` and ``advised`` end passive runs and those that only
+            detect, ``unproved`` is calm again, but no window passed the checks of a proof,
             ``not_done`` that the plan was refused or expired before anything was done.
     """
 
@@ -95,7 +96,9 @@ class ResponseState(TypedDict, total=False):
     autonomous_plans: int
     may_act_alone: bool
     record: str
-    outcome: Literal["observed", "advised", "no_action", "declined", "recovered", "unproved", "reverted", "not_done"]
+    outcome: Literal[
+        "observed", "advised", "no_action", "declined", "recovered", "unproved", "reverted", "not_done"
+    ]
 
 
 class AceState(TypedDict, total=False):

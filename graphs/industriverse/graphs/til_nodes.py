@@ -52,7 +52,12 @@ async def advise(state: TilState, runtime: Runtime[GraphContext]) -> TilState:
     decision, record = state["decision"], state["record"]
     alone = bool(record["may_act"] and decision["clear"] and not decision["needs_approval"])
     tell(runtime, f"advise: {decision['best']}{'' if alone else '; a person decides'}")
-    return {"outcome": "advised", "advice": decision["best"], "may_act_alone": alone, "reason": record["reason"]}
+    return {
+        "outcome": "advised",
+        "advice": decision["best"],
+        "may_act_alone": alone,
+        "reason": record["reason"],
+    }
 
 
 async def decline(state: TilState, runtime: Runtime[GraphContext]) -> TilState:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver import RequestStateSecurity
 
+from industriverse.mcp_server.agent_resources import add_agent_resources
 from industriverse.mcp_server.resources import add_resources
 from industriverse.mcp_server.tools import add_operations
 from industriverse.operations.context import LOCAL_OPERATOR, Principal
@@ -51,6 +52,7 @@ def create_mcp_server(platform: Platform, *, toolsets: frozenset[str] | None = N
     operations = registry.select(toolsets=toolsets, read_only=platform.read_only)
     add_operations(server, platform, operations, principal=_local_operator)
     add_resources(server, platform, principal=_local_operator)
+    add_agent_resources(server, platform, principal=_local_operator)
     return server
 
 

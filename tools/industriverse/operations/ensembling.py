@@ -268,8 +268,8 @@ def measure_stream(
 
 
 def _out_of_regime(alarm: NDArray[np.bool_]) -> float:
-    """1 where the latest sample is in alarm: the members know nothing of another regime."""
-    return 1.0 if bool(alarm[-1]) else 0.0
+    """Unbounded where the latest sample is in alarm: the members know nothing of another regime."""
+    return math.inf if bool(alarm[-1]) else 0.0
 
 
 class _Members:
