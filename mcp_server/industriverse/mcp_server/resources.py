@@ -7,6 +7,7 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
+from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import NotFoundError
 from industriverse.operations.platform import Platform
@@ -18,7 +19,13 @@ __all__ = ["add_resources"]
 JSON = "application/json"
 
 
-def add_resources(server: MCPServer[Any], platform: Platform, *, principal: Callable[[], Principal]) -> None:
+def add_resources(
+    server: MCPServer[Any],
+    platform: Platform,
+    *,
+    principal: Callable[[], Principal],
+    guard: ResponseGuard,
+) -> None:
     """Register resources, each read through the operation that answers the same question."""
 
     async def read(name: str, arguments: dict[str, Any]) -> str:
