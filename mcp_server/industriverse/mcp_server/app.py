@@ -11,9 +11,11 @@ from mcp.server.mcpserver import Context, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from industriverse.mcp_server.callers import CurrentCaller, local_caller
+from industriverse.mcp_server.completing import add_completions
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
 from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requests
+from industriverse.mcp_server.prompts import add_prompts
 from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
 from industriverse.mcp_server.surface import Surface, SurfaceFilter
@@ -26,6 +28,8 @@ from industriverse.operations.version import platform_version
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from industriverse.mcp_server.web import WebSettings
 
 __all__ = ["McpParts", "create_mcp_server", "create_web_application", "mcp_parts"]
 
@@ -98,6 +102,8 @@ def mcp_parts(
     tasks.calls_again(call_again)
     add_operations(server, platform, operations, principal=caller, guard=guard)
     add_resources(server, platform, principal=caller, guard=guard)
+    add_prompts(server)
+    add_completions(server, platform, principal=caller)
     add_legacy_requests(server, legacy)
     parts = McpParts(server, tasks, bus, legacy, guard)
     if extend is not None:
@@ -124,14 +130,23 @@ def create_web_application(
     *,
     surface: Surface | None = None,
     toolsets: frozenset[str] | None = None,
+    settings: "WebSettings | None" = None,
     extend: Callable[[McpParts], None] | None = None,
 ) -> "FastAPI":
-    """MCP at ``/mcp``, REST at ``/v1``, ``/healthz`` and ``/metrics``, for the loopback interface only.
+    """MCP at ``/mcp``, REST at ``/v1``, events at ``/v1/stream`` and ``/v1/live``, health and metrics.
 
-    Requests whose Host is not a loopback name are refused, so a web page cannot rebind a name to reach it.
+    Requests whose Host is not among the names of the server are refused, so a web page cannot rebind a name to
+    reach it.
+
+    Args:
+        platform: Stores and services; the caller closes it.
+        surface: Tools that MCP clients see; None for the default tools. REST has every operation.
+        toolsets: Short for a surface of these toolsets.
+        settings: How the server is reached and by whom; None for the loopback interface without authentication.
+        extend: Registers more on the MCP server before it is used.
     """
     # A server on standard input and output answers sooner without the web framework.
     from industriverse.mcp_server.web import build_web_application
 
     chosen = surface or Surface(toolsets, read_only=platform.read_only)
-    return build_web_application(platform, surface=chosen, extend=extend)
+    return build_web_application(platform, surface=chosen, settings=settings, extend=extend)

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from industriverse.mcp_server.problems import send_problem
-from industriverse.mcp_server.quantities import QuantityProblem, first_problem, parse_json
+from industriverse.operations.quantities import QuantityProblem, first_problem, parse_json
 from industriverse.operations.tracing import outgoing_headers, request_context
 
 __all__ = ["BODY_LIMIT", "BodyGuard", "ContextCarrier", "HeaderGuard", "Limits", "body_of_call"]

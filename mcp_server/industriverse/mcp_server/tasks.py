@@ -230,7 +230,7 @@ class Tasks(Extension):
         self._running[task.record.id] = task
         _JOBS.set(len(self._running))
         task.job = asyncio.create_task(work())
-        task.job.add_done_callback(lambda job: self._settle(task) if task.announced else None)
+        task.job.add_done_callback(lambda _: self._settle(task) if task.announced else None)
 
     def _settle(self, task: RunningTask) -> None:
         """Write down how the work ended; the task of a server that stops stays as it was."""
@@ -310,10 +310,10 @@ def _end(task: RunningTask, job: "asyncio.Task[HandlerResult]") -> None:
         task.become("completed", result=document)
         return
     if isinstance(failure, MCPError):
-        error = {"code": failure.error.code, "message": failure.error.message}
+        code, message = failure.error.code, failure.error.message
     else:
-        error = {"code": INTERNAL_ERROR, "message": "the server failed; its log has the details"}
-    task.become("failed", error["message"], error=error)
+        code, message = INTERNAL_ERROR, "the server failed; its log has the details"
+    task.become("failed", message, error={"code": code, "message": message})
 
 
 def _declared(ctx: ServerRequestContext[Any, Any]) -> bool:

@@ -14,9 +14,6 @@ from mcp.types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     CallToolResult,
-    Completion,
-    CompletionArgument,
-    CompletionContext,
     CreateMessageRequest,
     CreateMessageRequestParams,
     CreateMessageResult,
@@ -28,8 +25,6 @@ from mcp.types import (
     InputRequiredResult,
     ListRootsRequest,
     ListRootsResult,
-    PromptReference,
-    ResourceTemplateReference,
     SamplingMessage,
     TextContent,
     TextResourceContents,
@@ -513,20 +508,6 @@ def add_prompts_and_resources(parts: McpParts) -> None:
     def watched() -> str:
         """A resource to subscribe to."""
         return "Watched resource content"
-
-    completes = server._lowlevel_server.get_request_handler("completion/complete")
-    if completes is not None:
-        return
-
-    @server.completion()
-    async def complete(
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        context: CompletionContext | None,
-    ) -> Completion | None:
-        return Completion(
-            values=[f"{argument.value}{ending}" for ending in ("1", "2")], total=2, has_more=False
-        )
 
 
 def add_conformance_fixtures(parts: McpParts) -> None:

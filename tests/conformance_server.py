@@ -1,4 +1,3 @@
-# ruff: noqa: E402, I001
 """The product's own web application with the conformance suite's fixtures on it: ``python … HOME PORT``."""
 
 import sys
@@ -6,7 +5,7 @@ from pathlib import Path
 
 import uvicorn
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parent))
 
 from conformance_fixtures import add_conformance_fixtures
 from industriverse.mcp_server.app import create_web_application
