@@ -1,7 +1,7 @@
 """Carrying the outbox over to the graph and the object store."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -19,9 +19,11 @@ from industriverse.atlas.model import (
     EnergyState,
     Entity,
     Incident,
+    Model,
     Proof,
     RegimeShift,
     Service,
+    Term,
     Transition,
 )
 from industriverse.atlas.objects import ObjectStore
@@ -134,19 +136,35 @@ class Applier:
                 self._atlas.record_action(record)
             case Proof() as record:
                 self._atlas.record_proof(record)
+            case Model() as record:
+                self._atlas.record_model(record)
+            case Term() as record:
+                self._atlas.upsert_terms([record])
 
 
 class Pump:
     """Applies in the background, so that whoever promises writes never waits for the graph.
 
     Args:
-        applier: What to run.
+        applier: What to run, or how to make it: then the stores are opened when there is a first look, in the
+            background, and again later where they were away.
         interval_s: Longest time between two looks.
+        after: Told what each round did, in the background too; for upkeep such as archiving.
     """
 
-    def __init__(self, applier: Applier, *, interval_s: float = 1.0) -> None:
-        self._applier, self._interval_s = applier, interval_s
+    def __init__(
+        self,
+        applier: Applier | Callable[[], Applier],
+        *,
+        interval_s: float = 1.0,
+        after: Callable[[ApplyReport], None] | None = None,
+    ) -> None:
+        self._connect = applier if callable(applier) else lambda: applier
+        self._applier: Applier | None = None
+        self._interval_s, self._after = interval_s, after
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._turn = threading.Condition()
+        self._asked = self._answered = 0
         self.last = ApplyReport(0, 0)
         self._thread = threading.Thread(target=self._run, name="atlas-pump", daemon=True)
         self._thread.start()
@@ -154,6 +172,24 @@ class Pump:
     def wake(self) -> None:
         """Say that there is something new."""
         self._wake.set()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything that was promised before has been looked at.
+
+        Args:
+            timeout_s: Longest wait. Where a store is known to be away nobody waits.
+
+        Returns:
+            Whether it has all been carried over or set aside.
+        """
+        with self._turn:
+            if self.last.waiting or not self._thread.is_alive():
+                return False
+            self._asked += 1
+            ticket = self._asked
+            self._wake.set()
+            self._turn.wait_for(lambda: self._answered >= ticket, timeout_s)
+            return self._answered >= ticket and not self.last.waiting
 
     def close(self) -> None:
         """Apply what can be applied and stop."""
@@ -172,13 +208,26 @@ class Pump:
         while True:
             stopping = self._stopping.is_set()
             self._wake.clear()
-            try:
-                self.last = self._applier.apply()
-            except AtlasError as error:
-                self.last = ApplyReport(0, 0, str(error))
+            with self._turn:
+                asked = self._asked
+            report = self._round()
+            with self._turn:
+                self.last, self._answered = report, asked
+                self._turn.notify_all()
             if stopping:
                 return
             away = bool(self.last.waiting)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) if away else self._interval_s
             # A wake-up must not turn a server that is away into a busy loop.
             (self._stopping if away else self._wake).wait(pause_s)
+
+    def _round(self) -> ApplyReport:
+        try:
+            if self._applier is None:
+                self._applier = self._connect()
+            report = self._applier.apply()
+            if self._after is not None and not report.waiting:
+                self._after(report)
+        except AtlasError as error:
+            return ApplyReport(0, 0, str(error))
+        return report

@@ -36,6 +36,10 @@ class _Paths:
         return self.folder / "ledger.sqlite"
 
     @property
+    def outbox(self) -> Path:
+        return self.folder / "outbox.sqlite"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints.sqlite"
 
