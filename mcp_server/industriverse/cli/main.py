@@ -187,3 +187,62 @@ def proof_verify(file: Path, key: Path, evidence: Path | None, as_json: bool) ->
     from industriverse.cli.proving import verify_file
 
     verify_file(file, key, evidence=evidence, as_json=as_json)
+
+
+@main.group()
+def token() -> None:
+    """Make, list and revoke the bearer tokens of a server; it may run meanwhile."""
+
+
+@token.command("add")
+@click.argument("name")
+@_home
+@click.option(
+    "--role",
+    default="viewer",
+    show_default=True,
+    type=click.Choice(["viewer", "operator", "responder", "admin"]),
+    help="What the holder may do.",
+)
+@click.option(
+    "--tenant", default="", help="Open the stores of this tenant instead of the installation's own."
+)
+@click.option("--days", type=click.FloatRange(min=0.001, max=3660.0), help="Days until it expires.")
+def token_add(name: str, home: Path | None, role: str, tenant: str, days: float | None) -> None:
+    """Print a new token for NAME; it is stored only as a hash."""
+    from industriverse.cli.access import add_token
+
+    add_token(home, name, role, tenant, days)
+
+
+@token.command("list")
+@_home
+def token_list(home: Path | None) -> None:
+    """List the tokens that were ever made."""
+    from industriverse.cli.access import list_tokens
+
+    list_tokens(home)
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@_home
+def token_revoke(token_id: str, home: Path | None) -> None:
+    """End the token with this id, from token list."""
+    from industriverse.cli.access import revoke_token
+
+    revoke_token(home, token_id)
+
+
+@main.group()
+def audit() -> None:
+    """Check the audit log."""
+
+
+@audit.command("verify")
+@_home
+def audit_verify(home: Path | None) -> None:
+    """Recompute the hash chain of every call that was written down."""
+    from industriverse.cli.access import verify_audit_log
+
+    verify_audit_log(home)

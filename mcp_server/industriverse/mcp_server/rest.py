@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from industriverse.economy.errors import BudgetExceededError
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import (
     ApprovalUnavailableError,
@@ -32,6 +33,7 @@ _STATUS_OF: tuple[tuple[type[IndustriverseError], int], ...] = (
     (InvalidArgumentsError, 422),
     (NotAllowedError, 403),
     (ApprovalUnavailableError, 409),
+    (BudgetExceededError, 429),
 )
 
 

@@ -17,7 +17,7 @@ from prometheus_client import Counter
 
 from industriverse.atlas.applying import Applier, ApplyReport, Pump
 from industriverse.atlas.bolt_settings import BoltSettings
-from industriverse.atlas.errors import OutboxFullError
+from industriverse.atlas.errors import AtlasUnreachableError, OutboxFullError
 from industriverse.atlas.outbox import Outbox
 from industriverse.operations.errors import InvalidArgumentsError
 
@@ -171,6 +171,15 @@ class AtlasMemory:
             _PUT_OFF.inc()
             raise
         self._running_pump().wake()
+
+    def node_counts(self) -> dict[str, int]:
+        """How many nodes of each kind the graph holds; nothing where it is away."""
+        self.settle(1.0)
+        try:
+            return {kind.value: number for kind, number in self.atlas.counts().nodes.items()}
+        except AtlasUnreachableError as error:
+            logger.warning("the graph cannot be counted: %s", error)
+            return {}
 
     def settle(self, timeout_s: float = 5.0) -> bool:
         """Wait until what was promised can be read, or until it is known that a store is away."""

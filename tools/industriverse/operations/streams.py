@@ -15,6 +15,7 @@ import numpy as np
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.reference import Reference
 from industriverse.eil.watch import Watcher, WatchSummary
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.telemetry import TelemetryStore
 from industriverse.signals import Frame, ThermoReadings, Ticket
@@ -92,6 +93,7 @@ class LiveStream:
         """Score the next samples."""
         if not len(frame):
             return []
+        count_steps(len(frame))
         readings, tickets = self._watcher.feed(frame)
         self._blocks.append(readings)
         self._tickets += tickets
@@ -121,6 +123,7 @@ class LiveStream:
             predicted: Samples that would follow the last one scored; the stream's own state is not changed.
             from_row: First row that counts.
         """
+        count_steps(len(predicted))
         detector = self._watcher.detector
         before = detector.snapshot()
         try:
@@ -183,6 +186,8 @@ class Streams:
         if known is not None and self._is_same(known, clean, budget_per_day):
             refusal = str(self._notes(stream, known)["no_proof"])
             return Learned(known, self.equilibrium(stream), refusal, relearned=False)
+        # Each clean row is fitted, then scored for the ordinary limits.
+        count_steps(2 * rows)
         reference = Detector(budget_per_day=budget_per_day).fit(clean).reference
         equilibrium, refusal = self._fit_equilibrium(clean)
         # What belongs to a reference carries its digest and is there before it: a process that dies in

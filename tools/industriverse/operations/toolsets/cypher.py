@@ -1,4 +1,4 @@
-"""The cypher toolset: questions to the graph that no other verb answers, off unless somebody switches it on."""
+"""Questions to the graph that no other verb of the atlas toolset answers, off unless somebody switches it on."""
 
 import json
 import os
@@ -75,8 +75,8 @@ def _query(services: Services, request: CypherInput) -> CypherOutput:
 
 @operation(
     "atlas_cypher",
-    toolset="cypher",
-    scope="query",
+    toolset="atlas",
+    scope="read",
     title="Ask the Energy Atlas in Cypher",
     read_only=True,
 )

@@ -133,7 +133,7 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
     return await context.platform.run(read, context.platform.services)
 
 
-@operation("economy_mint", toolset="economy", scope="mint", title="Mint proof tokens")
+@operation("economy_mint", toolset="economy", scope="mint", title="Mint proof tokens", cost=100)
 async def economy_mint(request: MintInput, context: OperationContext) -> MintOutput:
     """Mint PFT for a certificate that verifies, once for its evidence, by the published quality rule.
 

@@ -223,6 +223,7 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
     scope="prove",
     title="Prove equilibrium",
     idempotent=True,
+    cost=1_000,
     default_on=True,
 )
 async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutput:

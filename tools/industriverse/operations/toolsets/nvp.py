@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost
 from industriverse.operations.forecasting import StreamForecast, forecast_stream
 from industriverse.operations.registry import Example, OperationInput, operation
 from industriverse.operations.times import time_text
@@ -81,6 +82,7 @@ def _summary(stream: str, hours: float, predicted: StreamForecast) -> str:
     scope="forecast",
     title="Forecast a stream",
     read_only=True,
+    cost=Cost(1_000, "horizon_hours", 12.0),
     default_on=True,
     examples=(
         Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),

@@ -265,6 +265,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     scope="read",
     title="Explain a threat",
     read_only=True,
+    cost=10,
     default_on=True,
     examples=(Example("Why did entropy rise on tank 1?", {"incident_id": "incident-0123456789abcdef"}),),
 )
@@ -328,6 +329,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
     scope="plan",
     title="Plan a response",
     read_only=True,
+    cost=5_000,
     default_on=True,
 )
 async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutput:

@@ -86,6 +86,7 @@ def _learn(services: Services, request: CompileInput) -> CompileOutput:
     scope="learn",
     title="Learn the reference of a stream",
     idempotent=True,
+    cost=10_000,
 )
 async def signal_compile(request: CompileInput, context: OperationContext) -> CompileOutput:
     """Learn what equilibrium is for a stream from clean samples; from then on every sample is scored.

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost, count_steps
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.incidents import keep_found_tickets, keep_tickets
 from industriverse.operations.registry import Example, OperationInput, operation
@@ -156,6 +157,7 @@ def _advance(
     tickets: list[str] = []
     while plant.step < until_step and not (stop_on_ticket and tickets):
         steps = 1 if stop_on_ticket else until_step - plant.step
+        count_steps(steps)
         ingested = services.streams.ingest(plant_id, plant.advance(steps))
         added += ingested.new_samples
         tickets += keep_tickets(services, plant_id, ingested.tickets)
@@ -220,6 +222,7 @@ def _output(
     scope="simulate",
     title="Run a simulated plant",
     idempotent=True,
+    cost=Cost(10, "until_hours", 12.0),
     examples=(
         Example("Run the practice plant until tomorrow", {"plant_id": "practice", "until_hours": 24.0}),
     ),
