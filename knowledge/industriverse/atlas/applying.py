@@ -21,6 +21,7 @@ from industriverse.atlas.model import (
     Incident,
     Model,
     Proof,
+    Record,
     RegimeShift,
     Service,
     Term,
@@ -30,7 +31,7 @@ from industriverse.atlas.objects import ObjectStore
 from industriverse.atlas.outbox import Entry, Outbox, Status
 from industriverse.atlas.store import AtlasStore
 
-__all__ = ["Applier", "ApplyReport", "Pump"]
+__all__ = ["Applier", "ApplyReport", "Pump", "write"]
 
 _BATCH = 1_000
 _LONGEST_PAUSE_S = 5.0
@@ -51,6 +52,40 @@ class ApplyReport:
     applied: int
     refused: int
     waiting: str = ""
+
+
+def write(atlas: AtlasStore, record: Record | Transition, states: Sequence[str] = ()) -> None:
+    """Write one record of whatever kind.
+
+    Args:
+        atlas: The graph.
+        record: What to write.
+        states: States that it involves, if it is an incident.
+
+    Raises:
+        AtlasError: If it cannot be written.
+    """
+    match record:
+        case EnergyState():
+            atlas.upsert_states([record])
+        case Transition():
+            atlas.link_transitions([record])
+        case Service():
+            atlas.upsert_services([record])
+        case Entity():
+            atlas.upsert_entities([record])
+        case RegimeShift():
+            atlas.record_regime_shift(record)
+        case Incident():
+            atlas.record_incident(record, states=states)
+        case Action():
+            atlas.record_action(record)
+        case Proof():
+            atlas.record_proof(record)
+        case Model():
+            atlas.record_model(record)
+        case Term():
+            atlas.upsert_terms([record])
 
 
 class Applier:
@@ -114,32 +149,10 @@ class Applier:
             self._atlas.link_transitions([one for one in records if isinstance(one, Transition)])
         else:
             for entry in run:
-                self._write_one(entry)
-
-    def _write_one(self, entry: Entry) -> None:
-        match entry.record:
-            case None:
-                self._objects.put_bytes(entry.content or b"")
-            case EnergyState() as record:
-                self._atlas.upsert_states([record])
-            case Transition() as record:
-                self._atlas.link_transitions([record])
-            case Service() as record:
-                self._atlas.upsert_services([record])
-            case Entity() as record:
-                self._atlas.upsert_entities([record])
-            case RegimeShift() as record:
-                self._atlas.record_regime_shift(record)
-            case Incident() as record:
-                self._atlas.record_incident(record, states=entry.states)
-            case Action() as record:
-                self._atlas.record_action(record)
-            case Proof() as record:
-                self._atlas.record_proof(record)
-            case Model() as record:
-                self._atlas.record_model(record)
-            case Term() as record:
-                self._atlas.upsert_terms([record])
+                if entry.record is None:
+                    self._objects.put_bytes(entry.content or b"")
+                else:
+                    write(self._atlas, entry.record, entry.states)
 
 
 class Pump:

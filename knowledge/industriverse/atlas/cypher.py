@@ -16,6 +16,7 @@ __all__ = [
     "FILTERS",
     "LINK_TRANSITIONS",
     "MAX_PATH_STEPS",
+    "NEO4J_ONLY",
     "PROPERTIES",
     "READ_SCHEMA",
     "RECORD_ACTION",
@@ -223,6 +224,10 @@ SIMILAR_BY_INDEX = (
 )
 
 
+NEO4J_ONLY = (VECTOR_INDEX, SIMILAR_BY_INDEX)
+"""What only Neo4j is asked, and only if it answers."""
+
+
 def _text_filter(*names: str, listed: str = "") -> str:
     """Every word of ``$words`` (lower case) occurs in one of some properties, or in one item of a list."""
     places = [f"toLower(n.{name}) CONTAINS word" for name in names]
@@ -368,8 +373,7 @@ def all_texts() -> tuple[str, ...]:
         *UPSERT_TERMS,
         TRANSITION_PATH,
         SIMILAR,
-        VECTOR_INDEX,
-        SIMILAR_BY_INDEX,
+        *NEO4J_ONLY,
         *(count_relations(relation) for relation in RELATIONS),
     ]
     for kind in Kind:

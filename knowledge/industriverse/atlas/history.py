@@ -119,7 +119,7 @@ def _beyond(table: "pa.Table", search: Search, position: Position | None) -> lis
         limit = (position.timestamp_ns, position.id)
         numbered = [one for one in numbered if _before(limit, one[0], search)]
     rows = [row for _, row in numbered[: search.limit + 1]]
-    return [state_of(row) for row in table.take(rows).to_pylist()]
+    return [state_of(row) for row in table.take(rows).to_pylist()] if rows else []
 
 
 def _merged(present: list[EnergyState], archived: list[EnergyState], search: Search) -> list[EnergyState]:

@@ -52,7 +52,7 @@ class Search:
 
     def __post_init__(self) -> None:
         for name in sorted(set(self.filters) - set(FILTERS[self.kind])):
-            known = ", ".join(sorted(FILTERS[self.kind])) or "no filter"
+            known = ", ".join(sorted({"words": "text"}.get(one, one) for one in FILTERS[self.kind]))
             raise SearchError(f"{self.kind} has no filter {name!r}", hint=f"it takes {known}")
         if self.text is not None and len(self.text) > _MAX_TEXT:
             raise SearchError(f"text has {len(self.text)} characters", hint=f"give at most {_MAX_TEXT}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from industriverse.atlas.history import History
     from industriverse.atlas.objects import ObjectStore
 
-__all__ = ["AtlasMemory", "PromisedObjects"]
+__all__ = ["AtlasMemory", "PromisedObjects", "environment_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,20 @@ KEPT_DAYS = 30
 """Days for which entries that were carried over stay, to repair the graph and the objects from."""
 
 NANOSECONDS_PER_DAY = 86_400 * 10**9
+
+
+def environment_of(tenant: str, environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """What the environment says about the stores of a tenant.
+
+    Tenants never share a graph: on the server there is one for the installation, theirs are embedded in their
+    own folders. In a bucket each has a folder of its own.
+    """
+    if not tenant:
+        return environment
+    own = {name: value for name, value in environment.items() if not name.startswith("INDUSTRIVERSE_NEO4J_")}
+    folder = hashlib.sha256(tenant.encode()).hexdigest()[:32]
+    prefix = environment.get("INDUSTRIVERSE_S3_PREFIX", "").rstrip("/")
+    return {**own, "INDUSTRIVERSE_S3_PREFIX": f"{prefix}/tenants/{folder}".lstrip("/")}
 
 
 class PromisedObjects:

@@ -59,12 +59,12 @@ def _domain(services: Services, stream: str) -> str:
     return SIMULATED_WATER if services.plants.exists(stream) else UNKNOWN_DOMAIN
 
 
-def _state_id(stream: str, timeline: Timeline, start_ns: int) -> str:
+def _state_id(stream: str, timeline: Timeline, start_ns: int, regime: str = "") -> str:
     shown = timeline.digest[:_DIGEST_SHOWN]
     # Only the first stretch is the one that was learned, though the stream may come back to that regime.
     if start_ns == timeline.learned_ns:
         return f"state-{stream}-{REFERENCE}-{shown}"
-    return f"state-{stream}-{shown}-{start_ns}"
+    return f"state-{stream}-{regime or timeline.regime_of(start_ns)}-{shown}-{start_ns}"
 
 
 def _timeline(services: Services, stream: str) -> Timeline:
@@ -133,7 +133,7 @@ def _tell(
 def _shift(
     stream: str, timeline: Timeline, previous: Stretch, stretch: Stretch
 ) -> tuple[Transition, RegimeShift]:
-    source, target = (_state_id(stream, timeline, one.start_ns) for one in (previous, stretch))
+    source, target = (_state_id(stream, timeline, one.start_ns, one.regime) for one in (previous, stretch))
     cause = {DISTURBED: "disturbance", RECOVERED: "recovery"}.get(stretch.regime, "regime")
     shift = RegimeShift(
         id=f"shift-{target}",
@@ -154,7 +154,7 @@ def _state(
     channels = services.streams.watched(stream).reference.channels
     learned = stretch.start_ns == timeline.learned_ns
     return EnergyState(
-        id=_state_id(stream, timeline, stretch.start_ns),
+        id=_state_id(stream, timeline, stretch.start_ns, stretch.regime),
         timestamp_ns=stretch.start_ns,
         # Equipartition: each of d quadratic degrees of freedom holds kT/2 in equilibrium.
         energy=len(channels) / 2.0 if learned else stretch.sums.mean("energy"),

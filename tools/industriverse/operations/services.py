@@ -26,21 +26,25 @@ class Services:
     Args:
         home: The folder of the installation.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+        tenant: Whose stores these are; empty for the installation's own.
     """
 
-    def __init__(self, home: Home, *, clock: Callable[[], int]) -> None:
+    def __init__(self, home: Home, *, clock: Callable[[], int], tenant: str = "") -> None:
         self.home = home
         self.clock = clock
+        self.tenant = tenant
         self.timelines: dict[str, Timeline] = {}
         self.evidence_keys: dict[tuple[str, int], str] = {}
 
     @cached_property
     def memory(self) -> "AtlasMemory":
         """The Energy Atlas, and the outbox through which everything reaches it."""
-        from industriverse.operations.memory import AtlasMemory
+        from industriverse.operations.memory import AtlasMemory, environment_of
 
-        paths = self.home.paths
-        return AtlasMemory(paths.atlas, paths.objects, paths.outbox, clock=self.clock)
+        paths, environment = self.home.paths, environment_of(self.tenant)
+        return AtlasMemory(
+            paths.atlas, paths.objects, paths.outbox, clock=self.clock, environment=environment
+        )
 
     @property
     def atlas(self) -> "GraphAtlas":

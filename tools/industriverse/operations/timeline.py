@@ -153,6 +153,17 @@ class Timeline:
         now = self._enter(replace(self.quiet, regime=RECOVERED))
         return replace(now, quiet=None)._report([ended])
 
+    def regime_of(self, start_ns: int) -> str:
+        """Regime of one of the latest stretches, by its start.
+
+        Raises:
+            OperationError: If it is no longer known.
+        """
+        for start, regime in reversed(self.starts):
+            if start == start_ns:
+                return regime
+        raise OperationError(f"no stretch began at {start_ns} ns", hint="look it up in the Atlas")
+
     def disturbed_at(self, time_ns: int) -> int | None:
         """Start of the latest disturbance that had begun by a time, None if it is no longer known."""
         begun = [start for start, regime in self.starts if regime == DISTURBED and start <= time_ns]
