@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotFoundError
+from industriverse.operations.examples import atlas as examples
 from industriverse.operations.recording import record_incident
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time
 
@@ -226,7 +227,7 @@ def _similar(services: Services, request: SearchInput) -> SearchOutput:
     title="Search the Energy Atlas",
     read_only=True,
     default_on=True,
-    examples=(Example("Which energy states did tank 1 go through?", {"entity": "tank-1"}),),
+    examples=examples.SEARCH,
 )
 async def atlas_search(request: SearchInput, context: OperationContext) -> SearchOutput:
     """Find energy states, regime shifts, incidents, actions, proofs and models, or states similar to one.
@@ -318,6 +319,7 @@ def _absent(request: GetInput) -> NotFoundError:
     title="Read a record of the Energy Atlas",
     read_only=True,
     default_on=True,
+    examples=examples.GET,
 )
 async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
     """Read one record and what it is linked to in the graph.
@@ -334,6 +336,7 @@ async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
     scope="record",
     title="Record an incident in the Energy Atlas",
     idempotent=True,
+    examples=examples.RECORD,
 )
 async def atlas_record(request: RecordInput, context: OperationContext) -> RecordOutput:
     """Write the states, shift, actions and proofs of an incident into the graph; writing again changes nothing.
