@@ -268,7 +268,8 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
 
         assert (await read("shield://threats/active"))["incidents"][0]["id"] == story.incident_id
         assert (await read(f"eil://regime/{PLANT}"))["alarm"] is True
-        state = f"state-{story.incident_id}-disturbed"
+        found = await client.call_tool("atlas_search", {"regime": "disturbed"})
+        state = found.structured_content["items"][0]["id"]
         assert (await read(f"atlas://state/{state}"))["item"]["id"] == state
         listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
         assert listed == {"shield://threats/active"}

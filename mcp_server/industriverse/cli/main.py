@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from industriverse.cli.atlas import atlas
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
@@ -294,3 +295,6 @@ def audit_verify(home: Path | None) -> None:
     from industriverse.cli.access import verify_audit_log
 
     verify_audit_log(home)
+
+
+main.add_command(atlas)

@@ -18,7 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("deciding", "feedback")
+FURTHER_MODULES = ("cypher", "deciding", "feedback")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
