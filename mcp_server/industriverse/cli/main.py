@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
+from industriverse.cli.atlas import atlas
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _OneLineErrors(click.Group):
@@ -56,34 +55,84 @@ def main() -> None:
     """
 
 
-@main.command()
-@_home
-@_toolsets
-@_read_only
-def mcp(home: Path | None, toolsets: str | None, read_only: bool) -> None:
-    """Serve MCP over standard input and output, for a local MCP client."""
-    from industriverse.cli.serving import serve_stdio
-
-    serve_stdio(home=home, toolsets=toolsets, read_only=read_only)
-
-
-@main.command()
-@_home
-@_toolsets
-@_read_only
-@click.option(
-    "--host",
-    default="127.0.0.1",
+_tools = click.option("--tools", default=None, help="Comma-separated tools to show beside those.")
+_exclude = click.option("--exclude", default=None, help="Comma-separated tools never to show.")
+_log_format = click.option(
+    "--log-format",
+    default="text",
     show_default=True,
-    type=click.Choice(LOOPBACK_HOSTS),
-    help="Loopback only: this version has no authentication to offer beyond it.",
+    type=click.Choice(["text", "json"]),
+    help="How logs are written to standard error.",
 )
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
-def serve(home: Path | None, toolsets: str | None, read_only: bool, host: str, port: int) -> None:
-    """Serve MCP at /mcp, REST at /v1, /healthz and /metrics over HTTP."""
-    from industriverse.cli.serving import serve_http
 
-    serve_http(home=home, toolsets=toolsets, read_only=read_only, host=host, port=port)
+
+@main.command()
+@_home
+@_toolsets
+@_tools
+@_exclude
+@_read_only
+@_log_format
+def mcp(
+    home: Path | None,
+    toolsets: str | None,
+    tools: str | None,
+    exclude: str | None,
+    read_only: bool,
+    log_format: str,
+) -> None:
+    """Serve MCP over standard input and output, for a local MCP client."""
+    from industriverse.cli.serving import SurfaceOptions, serve_stdio
+
+    serve_stdio(home=home, surface=SurfaceOptions(toolsets, tools, exclude, read_only), log_format=log_format)
+
+
+@main.command()
+@_home
+@_toolsets
+@_tools
+@_exclude
+@_read_only
+@_log_format
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--auth",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "token", "oauth"]),
+    help="Who may call: anyone on this machine, holders of a token, or of a token or JWT.",
+)
+@click.option("--public-name", multiple=True, help="Host name by which clients reach the server; repeatable.")
+@click.option("--issuer", help="Authorization server whose JWTs are taken.")
+@click.option("--resource", help="Public URL of this server's /mcp, which JWTs must name as audience.")
+@click.option("--jwks", help="File or URL of the issuer's keys.")
+@click.option("--stateless", is_flag=True, help="Keep no sessions of older MCP clients.")
+def serve(
+    home: Path | None,
+    toolsets: str | None,
+    tools: str | None,
+    exclude: str | None,
+    read_only: bool,
+    log_format: str,
+    host: str,
+    port: int,
+    auth: str,
+    public_name: tuple[str, ...],
+    issuer: str | None,
+    resource: str | None,
+    jwks: str | None,
+    stateless: bool,
+) -> None:
+    """Serve MCP at /mcp, REST and events at /v1, /healthz, /readyz and /metrics over HTTP."""
+    from industriverse.cli.serving import HttpOptions, SurfaceOptions, serve_http
+
+    serve_http(
+        home=home,
+        surface=SurfaceOptions(toolsets, tools, exclude, read_only),
+        http=HttpOptions(host, port, auth, public_name, issuer, resource, jwks, stateless),
+        log_format=log_format,
+    )
 
 
 @main.command()
@@ -187,3 +236,65 @@ def proof_verify(file: Path, key: Path, evidence: Path | None, as_json: bool) ->
     from industriverse.cli.proving import verify_file
 
     verify_file(file, key, evidence=evidence, as_json=as_json)
+
+
+@main.group()
+def token() -> None:
+    """Make, list and revoke the bearer tokens of a server; it may run meanwhile."""
+
+
+@token.command("add")
+@click.argument("name")
+@_home
+@click.option(
+    "--role",
+    default="viewer",
+    show_default=True,
+    type=click.Choice(["viewer", "operator", "responder", "admin"]),
+    help="What the holder may do.",
+)
+@click.option(
+    "--tenant", default="", help="Open the stores of this tenant instead of the installation's own."
+)
+@click.option("--days", type=click.FloatRange(min=0.001, max=3660.0), help="Days until it expires.")
+def token_add(name: str, home: Path | None, role: str, tenant: str, days: float | None) -> None:
+    """Print a new token for NAME; it is stored only as a hash."""
+    from industriverse.cli.access import add_token
+
+    add_token(home, name, role, tenant, days)
+
+
+@token.command("list")
+@_home
+def token_list(home: Path | None) -> None:
+    """List the tokens that were ever made."""
+    from industriverse.cli.access import list_tokens
+
+    list_tokens(home)
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@_home
+def token_revoke(token_id: str, home: Path | None) -> None:
+    """End the token with this id, from token list."""
+    from industriverse.cli.access import revoke_token
+
+    revoke_token(home, token_id)
+
+
+@main.group()
+def audit() -> None:
+    """Check the audit log."""
+
+
+@audit.command("verify")
+@_home
+def audit_verify(home: Path | None) -> None:
+    """Recompute the hash chain of every call that was written down."""
+    from industriverse.cli.access import verify_audit_log
+
+    verify_audit_log(home)
+
+
+main.add_command(atlas)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mcp.server import MCPServer
@@ -39,9 +40,10 @@ def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = t
         def open_server() -> MCPServer[Any]:
             server: MCPServer[Any] = MCPServer("industriverse-graphs", log_level="WARNING")
             operations = registry.select(toolsets=frozenset({"all"}), read_only=read_only)
-            add_operations(server, platform, operations, principal=lambda: RESPONSE_GRAPH)
+            graph = replace(RESPONSE_GRAPH, tenant=platform.tenant)
+            add_operations(server, platform, operations, principal=lambda: graph)
             return server
 
-        return ResponseRunner(home.paths.checkpoints, open_server)
+        return ResponseRunner(platform.home.paths.checkpoints, open_server)
 
     return Platform(home, read_only=read_only, connect_responses=connect_responses, clock=clock)

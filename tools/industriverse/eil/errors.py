@@ -4,6 +4,7 @@ from industriverse.physics.errors import IndustriverseError
 
 __all__ = [
     "CalibrationError",
+    "DecisionError",
     "DetectorError",
     "EilError",
     "FeedbackError",
@@ -44,3 +45,7 @@ class FeedbackError(EilError):
 
 class RegimeError(EilError):
     """A regime cannot be admitted, refused or scored."""
+
+
+class DecisionError(EilError):
+    """Options cannot be weighed against each other; the message names the option and the number."""

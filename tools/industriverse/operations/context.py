@@ -1,5 +1,6 @@
 """Who calls an operation, and how the operation talks back while it runs."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,14 +27,21 @@ class Principal:
     Attributes:
         name: Shown in the audit log and as the approver of plans.
         scopes: Scopes that the caller holds; ``"*"`` stands for all.
+        tenant: Whose stores the caller works on; empty for the installation's own.
     """
 
     name: str
     scopes: frozenset[str] = frozenset()
+    tenant: str = ""
 
     def holds(self, scope: str) -> bool:
         """Whether this principal may use operations of a scope."""
         return "*" in self.scopes or scope in self.scopes
+
+    @property
+    def identity(self) -> str:
+        """Name and tenant as one text that no other principal has; what things are owned by."""
+        return json.dumps([self.tenant, self.name])
 
 
 LOCAL_OPERATOR = Principal("local-operator", frozenset({"*"}))

@@ -4,6 +4,7 @@ from industriverse.physics import IndustriverseError
 
 __all__ = [
     "ApprovalUnavailableError",
+    "AuditBrokenError",
     "HomeInUseError",
     "InvalidArgumentsError",
     "NotAllowedError",
@@ -39,3 +40,7 @@ class ApprovalUnavailableError(OperationError):
 
 class HomeInUseError(OperationError):
     """Another process owns the platform's stores."""
+
+
+class AuditBrokenError(OperationError):
+    """The audit log is missing, closed, or its chain does not hold."""

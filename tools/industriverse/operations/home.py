@@ -1,5 +1,6 @@
 """Where the platform keeps its state, and the lock that makes one process its owner."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from platformdirs import user_data_path
 
 from industriverse.operations.errors import HomeInUseError, OperationError
 
-__all__ = ["Home", "default_home"]
+__all__ = ["Home", "default_home", "paths_of"]
 
 
 def default_home() -> Path:
@@ -36,6 +37,18 @@ class _Paths:
         return self.folder / "ledger.sqlite"
 
     @property
+    def outbox(self) -> Path:
+        return self.folder / "outbox.sqlite"
+
+    @property
+    def charges(self) -> Path:
+        return self.folder / "charges"
+
+    @property
+    def budgets(self) -> Path:
+        return self.folder / "budgets.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints.sqlite"
 
@@ -56,6 +69,26 @@ class _Paths:
         return self.folder / "certificates"
 
     @property
+    def tokens(self) -> Path:
+        return self.folder / "keys" / "tokens.sqlite"
+
+    @property
+    def audit(self) -> Path:
+        return self.folder / "audit.sqlite"
+
+    @property
+    def tasks(self) -> Path:
+        return self.folder / "tasks.sqlite"
+
+    @property
+    def requests(self) -> Path:
+        return self.folder / "requests.sqlite"
+
+    def tenant(self, name: str) -> Path:
+        """Where the stores of a tenant live; names come from outside and mean nothing to the file system."""
+        return self.folder / "tenants" / hashlib.sha256(name.encode()).hexdigest()[:32]
+
+    @property
     def signing_key(self) -> Path:
         return self.folder / "keys" / "signing-key.pem"
 
@@ -66,6 +99,11 @@ class _Paths:
     @property
     def secret(self) -> Path:
         return self.folder / "keys" / "server-secret"
+
+
+def paths_of(folder: Path) -> _Paths:
+    """The paths of an installation that another process may own."""
+    return _Paths(folder)
 
 
 class Home:

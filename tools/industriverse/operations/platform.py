@@ -1,18 +1,30 @@
 """The stores and services of one installation, opened when first used and by one thread."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.auditing import AuditLog
+from industriverse.operations.changes import Changes
+from industriverse.operations.context import LOCAL_OPERATOR
+from industriverse.operations.errors import NotAllowedError
 from industriverse.operations.home import Home
+from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
 
+if TYPE_CHECKING:
+    from industriverse.economy.ledger import Ledger
+
 __all__ = ["Platform"]
+
+# Those who act for whoever owns the machine: metered, and never starved.
+OWNERS = (LOCAL_OPERATOR.name, "response-graph")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,6 +41,7 @@ class Platform:
         read_only: Refuse every operation that changes something.
         connect_responses: Makes the runner of the threat-response graph when it is first used.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+        tenant: Whose stores these are; empty for the installation's own.
     """
 
     def __init__(
@@ -38,33 +51,95 @@ class Platform:
         read_only: bool = False,
         connect_responses: Callable[["Platform"], ResponseRuns],
         clock: Callable[[], int] = time.time_ns,
+        tenant: str = "",
     ) -> None:
         self.home = home
         self.read_only = read_only
         self.clock = clock
+        self.tenant = tenant
+        self.changed = Changes()
         self._connect_responses = connect_responses
+        self._tenants: dict[str, Platform] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
     @cached_property
     def services(self) -> Services:
         """The stores; only for functions that run through :meth:`run`."""
-        return Services(self.home, clock=self.clock)
+        return Services(self.home, clock=self.clock, tenant=self.tenant)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """Who may spend how much, and what was spent; for any thread."""
+        return Meter(
+            self.home.paths.charges,
+            self._open_ledger,
+            budgets=read_budgets(self.home.paths.budgets, () if self.tenant else OWNERS),
+            clock=self.clock,
+            book=not self.read_only,
+        )
+
+    def _open_ledger(self) -> "Ledger":
+        from industriverse.economy.ledger import Ledger
+
+        return Ledger(self.home.paths.ledger)
 
     @cached_property
     def responses(self) -> ResponseRuns:
         """Runs of the threat-response graph."""
         return self._connect_responses(self)
 
+    @cached_property
+    def audit(self) -> AuditLog:
+        """Every call of an operation on these stores."""
+        return AuditLog(self.home.paths.audit)
+
+    def of_tenant(self, tenant: str) -> "Platform":
+        """The platform of a tenant: a folder, stores, keys and an audit log of its own, opened on first use.
+
+        Raises:
+            NotAllowedError: If this platform belongs to another tenant.
+        """
+        if tenant == self.tenant:
+            return self
+        if self.tenant:
+            raise NotAllowedError(
+                "these stores belong to another tenant", hint="call the server with your own token"
+            )
+        if tenant not in self._tenants:
+            home = Home(self.home.paths.tenant(tenant))
+            self._tenants[tenant] = Platform(
+                home,
+                read_only=self.read_only,
+                connect_responses=self._connect_responses,
+                clock=self.clock,
+                tenant=tenant,
+            )
+        return self._tenants[tenant]
+
+    def tenants(self) -> tuple["Platform", ...]:
+        """This platform and those of the tenants that were opened."""
+        return (self, *self._tenants.values())
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on the thread that owns the stores."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, lambda: function(*args, **kwargs))
+        # The caller's context goes along, so that steps counted there are those of this call.
+        caller = contextvars.copy_context()
+        return await loop.run_in_executor(self._worker, lambda: caller.run(function, *args, **kwargs))
 
     def close(self) -> None:
         """Finish what runs and close the stores."""
+        if "meter" in self.__dict__:
+            self.meter.close()
+        for tenant in self._tenants.values():
+            tenant.close()
+            tenant.home.close()
+        self._tenants.clear()
         if "services" in self.__dict__:
             self._worker.submit(self.services.close).result()
         self._worker.shutdown(wait=True)
+        if "audit" in self.__dict__:
+            self.audit.close()
 
     def __enter__(self) -> "Platform":
         return self

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost
 from industriverse.operations.errors import UnknownOperationError
 
 __all__ = [
@@ -56,7 +57,9 @@ class Operation:
         idempotent: Calling twice with the same arguments is the same as calling once.
         asks: May ask a person for approval.
         default_on: Part of the default tool surface.
+        task: May take long, so that clients may run it as a task; calling it again goes on where it was cut off.
         examples: Questions that it answers.
+        cost: Steps that a call declares; what it measures with ``count_steps`` is what it pays.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Operation:
     asks: bool
     default_on: bool
     examples: tuple[Example, ...]
+    task: bool = False
+    cost: Cost = field(default_factory=Cost)
 
 
 class Registry:
@@ -150,7 +155,9 @@ def operation(
     idempotent: bool = False,
     asks: bool = False,
     default_on: bool = False,
+    task: bool = False,
     examples: tuple[Example, ...] = (),
+    cost: Cost | int = 1,
 ) -> Callable[[FunctionT], FunctionT]:
     """Declare an async function ``(input_model, OperationContext) -> output_model`` as a verb.
 
@@ -178,6 +185,8 @@ def operation(
                 asks=asks,
                 default_on=default_on,
                 examples=examples,
+                task=task,
+                cost=Cost(cost) if isinstance(cost, int) else cost,
             )
         )
         return function

@@ -1,13 +1,28 @@
-"""Every operation, one module a toolset; :func:`load` declares them all."""
+"""Every operation, one module a toolset and some further ones; :func:`load` declares them all."""
 
 from importlib import import_module
 
 __all__ = ["TOOLSETS", "load"]
 
-TOOLSETS = ("agents", "atlas", "economy", "eil", "nvp", "platform", "shield", "signal", "sim")
+TOOLSETS = (
+    "agents",
+    "atlas",
+    "economy",
+    "eil",
+    "nvp",
+    "ops",
+    "platform",
+    "shield",
+    "signal",
+    "sim",
+    "telemetry",
+)
+
+FURTHER_MODULES = ("cypher", "deciding", "feedback")
+"""Verbs of a toolset that are large enough for a module of their own."""
 
 
 def load() -> None:
     """Fill the registry."""
-    for toolset in TOOLSETS:
-        import_module(f"industriverse.operations.toolsets.{toolset}")
+    for module in (*TOOLSETS, *FURTHER_MODULES):
+        import_module(f"industriverse.operations.toolsets.{module}")
