@@ -157,10 +157,7 @@ class NVPPredictor:
         self.misses = 0
 
     def _closure(self, solver: Solver) -> LearnedFlux | None:
-        if self._given is None:
-            found = shipped_predictor(solver.name)
-        else:
-            found = self._given.get(solver.name)
+        found = shipped_predictor(solver.name) if self._given is None else self._given.get(solver.name)
         return None if found is None else _fitting(solver, found.closure)
 
     def forecast(

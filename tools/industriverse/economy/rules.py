@@ -1,11 +1,20 @@
 """What the books allow whoever writes them; checked when a transaction is written and again by the auditor."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 
-from industriverse.economy.names import Asset, is_issuer, issuer_of
+from industriverse.economy.names import MAX_TEXT, Asset, is_issuer, issuer_of
 
-__all__ = ["CONTRACT_KIND", "POOL_KIND", "SHARES", "contract_account", "pool_account", "problem"]
+__all__ = [
+    "CONTRACT_KIND",
+    "POOL_KIND",
+    "SHARES",
+    "budget_account",
+    "contract_account",
+    "pool_account",
+    "problem",
+]
 
 # Kinds of transactions that may take from a pool's or a contract's account.
 POOL_KIND = "pool."
@@ -26,6 +35,15 @@ def contract_account(contract_id: str) -> str:
     return f"contract:{contract_id}"
 
 
+def budget_account(principal: str) -> str:
+    """The account whose balance is a principal's energy budget."""
+    account = f"budget:{principal}"
+    if len(account) <= MAX_TEXT and account.isprintable():
+        return account
+    # Names of principals come from tokens; one that is no account's name still has one account.
+    return f"budget:sha256:{hashlib.sha256(principal.encode(errors='backslashreplace')).hexdigest()}"
+
+
 def problem(kind: str, reference: str, legs: Iterable[tuple[str, str, int]]) -> str:
     """Why these legs (account, asset, amount) may not be written under this kind; empty if they may."""
     legs = list(legs)
@@ -37,6 +55,8 @@ def problem(kind: str, reference: str, legs: Iterable[tuple[str, str, int]]) -> 
             return f"shares of {asset} come and go with liquidity alone"
         if account == issuer_of(Asset.SAVING) and amount < 0 and kind != _SAVINGS:
             return "SAVING comes into being by an accepted claim alone"
+        if account.startswith("budget:") and kind != "charge":
+            return f"{account} is filled and spent by the meter alone"
         if amount < 0 and account.startswith("pool:") and not kind.startswith(POOL_KIND):
             return f"{account} pays by the rules of its pool alone"
         if amount < 0 and account.startswith("contract:") and not kind.startswith(CONTRACT_KIND):

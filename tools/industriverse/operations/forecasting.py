@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from industriverse.nvp.forecast import VectorForecast
 from industriverse.nvp.vector import VectorForecaster
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.services import Services
 from industriverse.signals import NANOSECONDS_PER_SECOND
@@ -64,6 +65,7 @@ def forecast_stream(services: Services, stream: str, horizon_hours: float) -> St
             f"stream {stream!r} lost samples that its reference was learned from", hint="learn again"
         )
     first = max(0, clean_rows - MOST_FIT_ROWS)
+    count_steps(clean_rows - first + horizon)
     forecaster = VectorForecaster.fit(
         frame.values[first:clean_rows],
         coverage=COVERAGE,

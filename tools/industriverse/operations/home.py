@@ -37,6 +37,18 @@ class _Paths:
         return self.folder / "ledger.sqlite"
 
     @property
+    def outbox(self) -> Path:
+        return self.folder / "outbox.sqlite"
+
+    @property
+    def charges(self) -> Path:
+        return self.folder / "charges"
+
+    @property
+    def budgets(self) -> Path:
+        return self.folder / "budgets.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints.sqlite"
 

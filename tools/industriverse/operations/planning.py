@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.shield.plan import CommandCandidate, RolloutOutcome
@@ -155,6 +156,7 @@ class TwinForecast:
             distrusted=self.distrusted,
             commands=[*self.plant.active_commands(), *ordered],
         )
+        count_steps(len(rollout.frame))
         live = self.services.streams.watched(self.plant_id)
         settled = round(SETTLING_HOURS * 3600 / self.plant.interval_s)
         return RolloutOutcome(

@@ -1,21 +1,30 @@
 """The stores and services of one installation, opened when first used and by one thread."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from industriverse.operations.agents import ResponseRuns
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
+from industriverse.operations.context import LOCAL_OPERATOR
 from industriverse.operations.errors import NotAllowedError
 from industriverse.operations.home import Home
+from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
 
+if TYPE_CHECKING:
+    from industriverse.economy.ledger import Ledger
+
 __all__ = ["Platform"]
+
+# Those who act for whoever owns the machine: metered, and never starved.
+OWNERS = (LOCAL_OPERATOR.name, "response-graph")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +65,23 @@ class Platform:
     @cached_property
     def services(self) -> Services:
         """The stores; only for functions that run through :meth:`run`."""
-        return Services(self.home, clock=self.clock)
+        return Services(self.home, clock=self.clock, tenant=self.tenant)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """Who may spend how much, and what was spent; for any thread."""
+        return Meter(
+            self.home.paths.charges,
+            self._open_ledger,
+            budgets=read_budgets(self.home.paths.budgets, () if self.tenant else OWNERS),
+            clock=self.clock,
+            book=not self.read_only,
+        )
+
+    def _open_ledger(self) -> "Ledger":
+        from industriverse.economy.ledger import Ledger
+
+        return Ledger(self.home.paths.ledger)
 
     @cached_property
     def responses(self) -> ResponseRuns:
@@ -98,10 +123,14 @@ class Platform:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking function on the thread that owns the stores."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, lambda: function(*args, **kwargs))
+        # The caller's context goes along, so that steps counted there are those of this call.
+        caller = contextvars.copy_context()
+        return await loop.run_in_executor(self._worker, lambda: caller.run(function, *args, **kwargs))
 
     def close(self) -> None:
         """Finish what runs and close the stores."""
+        if "meter" in self.__dict__:
+            self.meter.close()
         for tenant in self._tenants.values():
             tenant.close()
             tenant.home.close()

@@ -5,7 +5,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from industriverse.operations.context import (
     OperationContext,
     Principal,
 )
+from industriverse.operations.costs import StepCounter, counting
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import Operation, registry
@@ -176,6 +178,7 @@ async def invoke(
         UnknownOperationError: If there is no such operation.
         NotAllowedError: If the principal lacks the scope or the platform is read-only.
         InvalidArgumentsError: If the arguments do not fit the input model.
+        BudgetExceededError: If the principal's energy budget does not cover what the call declares.
         InputNeeded: If the channel asks by returning and the answer is not there yet.
         IndustriverseError: Whatever the operation itself raises on purpose.
     """
@@ -199,13 +202,28 @@ async def invoke(
             await call.end(time.perf_counter() - started)
 
 
+@contextmanager
+def _metered(call: _Call, request: BaseModel) -> Iterator[StepCounter]:
+    """Reserve what the call declares, and charge what it took whatever comes of it."""
+    meter = call.platform.meter
+    bill = meter.reserve(call.declared, request, call.principal)
+    try:
+        yield bill.counter
+    finally:
+        call.micro_ceu = meter.settle(bill)
+        energy = current_energy()
+        energy.cost_micro_ceu += call.micro_ceu
+        energy.budget_left_micro_ceu = meter.level(call.principal.name)
+
+
 async def _perform(call: _Call, context: OperationContext) -> BaseModel:
     """Check, do, and note in the call what came of it."""
     try:
         authorise(call.platform, call.declared, call.principal)
         request, call.document = _validated(call.declared, call.arguments)
-        await call.begin()
-        result = await call.declared.function(request, context)
+        with _metered(call, request) as counter, counting(counter):
+            await call.begin()
+            result = await call.declared.function(request, context)
     except InputNeeded:
         call.outcome = "asked"
         raise

@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost
 from industriverse.operations.errors import UnknownOperationError
 
 __all__ = [
@@ -58,6 +59,7 @@ class Operation:
         default_on: Part of the default tool surface.
         task: May take long, so that clients may run it as a task; calling it again goes on where it was cut off.
         examples: Questions that it answers.
+        cost: Steps that a call declares; what it measures with ``count_steps`` is what it pays.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Operation:
     default_on: bool
     examples: tuple[Example, ...]
     task: bool = False
+    cost: Cost = field(default_factory=Cost)
 
 
 class Registry:
@@ -154,6 +157,7 @@ def operation(
     default_on: bool = False,
     task: bool = False,
     examples: tuple[Example, ...] = (),
+    cost: Cost | int = 1,
 ) -> Callable[[FunctionT], FunctionT]:
     """Declare an async function ``(input_model, OperationContext) -> output_model`` as a verb.
 
@@ -182,6 +186,7 @@ def operation(
                 default_on=default_on,
                 examples=examples,
                 task=task,
+                cost=Cost(cost) if isinstance(cost, int) else cost,
             )
         )
         return function

@@ -6,9 +6,11 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import Cost, count_steps
 from industriverse.operations.errors import InvalidArgumentsError
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import keep_found_tickets, keep_tickets
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 
@@ -156,6 +158,7 @@ def _advance(
     tickets: list[str] = []
     while plant.step < until_step and not (stop_on_ticket and tickets):
         steps = 1 if stop_on_ticket else until_step - plant.step
+        count_steps(steps)
         ingested = services.streams.ingest(plant_id, plant.advance(steps))
         added += ingested.new_samples
         tickets += keep_tickets(services, plant_id, ingested.tickets)
@@ -220,9 +223,8 @@ def _output(
     scope="simulate",
     title="Run a simulated plant",
     idempotent=True,
-    examples=(
-        Example("Run the practice plant until tomorrow", {"plant_id": "practice", "until_hours": 24.0}),
-    ),
+    examples=examples.SIMULATE,
+    cost=Cost(10, "until_hours", 12.0),
 )
 async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
     """Run a SIMULATED water network until an hour; its telemetry becomes a stream of the same name.
