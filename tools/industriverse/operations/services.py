@@ -86,4 +86,4 @@ class Services:
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:
-            self.streams.store.close()
+            self.streams.close()
