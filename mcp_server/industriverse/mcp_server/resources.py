@@ -45,6 +45,11 @@ def add_resources(server: MCPServer[Any], platform: Platform, *, principal: Call
         """The thermodynamic state of a stream at its latest sample."""
         return await read("eil_regime", {"stream": stream})
 
+    @server.resource("economy://pool/{pair}", title="Pool of the market", mime_type=JSON)
+    async def pool(pair: str) -> str:
+        """Reserves and prices of a pool, such as CEU-PFT."""
+        return await read("economy_read", {"what": "pool", "pool": pair})
+
     @server.prompt(title="Triage a threat")
     def triage_threat(incident_id: str) -> str:
         """Walk through an incident: why, where it leads, what to do."""
