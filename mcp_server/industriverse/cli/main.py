@@ -297,4 +297,66 @@ def audit_verify(home: Path | None) -> None:
     verify_audit_log(home)
 
 
+@main.group()
+def nvp() -> None:
+    """Train predictors of fields and look at them."""
+
+
+@nvp.command("train")
+@click.option("--domain", required=True, help="vorticity, burgers or cahn_hilliard.")
+@click.option(
+    "--budget-s", required=True, type=click.FloatRange(min=1.0), help="Processor seconds for everything."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 10_000))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("predictor.safetensors"),
+    show_default=True,
+    help="Weights; the model card goes beside them as .json.",
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of data and checkpoint. Default: beside the weights, ending in .training.",
+)
+@click.option(
+    "--trajectories", default=40, show_default=True, type=click.IntRange(min=2), help="To train on."
+)
+@click.option("--held-out", default=16, show_default=True, type=click.IntRange(min=2), help="For the gate.")
+@click.option("--updates", type=click.IntRange(min=1), help="Fixed number of updates: reproducible weights.")
+def nvp_train(
+    domain: str,
+    budget_s: float,
+    seed: int,
+    out: Path,
+    work: Path | None,
+    trajectories: int,
+    held_out: int,
+    updates: int | None,
+) -> None:
+    """Train the learned flux of a domain; run the same command again to go on after a kill."""
+    from industriverse.cli.predicting import train_predictor
+
+    train_predictor(
+        domain=domain,
+        budget_s=budget_s,
+        seed=seed,
+        out=out,
+        work=work,
+        trajectories=trajectories,
+        held_out=held_out,
+        updates=updates,
+    )
+
+
+@nvp.command("card")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def nvp_card(path: Path) -> None:
+    """Print the model card inside a weights file."""
+    from industriverse.cli.predicting import show_card
+
+    show_card(path)
+
+
 main.add_command(atlas)
