@@ -18,7 +18,11 @@ TOOLSETS = (
     "telemetry",
 )
 
+<<<<<<< HEAD
 FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "feedback")
+=======
+FURTHER_MODULES = ("cypher", "deciding", "feedback", "trading")
+>>>>>>> main
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
