@@ -18,11 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-<<<<<<< HEAD
-FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "feedback")
-=======
-FURTHER_MODULES = ("cypher", "deciding", "feedback", "trading")
->>>>>>> main
+FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "feedback", "trading")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
