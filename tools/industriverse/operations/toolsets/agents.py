@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from industriverse.operations.agents import ResponseRun
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotFoundError
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import incident_of
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import approve_plan
@@ -121,6 +122,7 @@ async def _drive(run: ResponseRun, context: OperationContext) -> RunOutput:
     title="Respond to an incident",
     destructive=True,
     asks=True,
+    examples=examples.RUN,
 )
 async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     """Run the response loop for an incident: assess, forecast, plan, ask a person, act, verify, prove, record.
@@ -145,6 +147,7 @@ async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     title="Go on with a response",
     destructive=True,
     asks=True,
+    examples=examples.RESUME,
 )
 async def agent_resume(request: ResumeInput, context: OperationContext) -> RunOutput:
     """Go on with a run from its last checkpoint; asks the person again if it waits for one.
@@ -158,7 +161,14 @@ async def agent_resume(request: ResumeInput, context: OperationContext) -> RunOu
     return await _drive(run, context)
 
 
-@operation("agent_state", toolset="agents", scope="read", title="State of responses", read_only=True)
+@operation(
+    "agent_state",
+    toolset="agents",
+    scope="read",
+    title="State of responses",
+    read_only=True,
+    examples=examples.STATE,
+)
 async def agent_state(request: StateInput, context: OperationContext) -> StateOutput:
     """Show where response runs stand, newest first, as of their last checkpoints.
 

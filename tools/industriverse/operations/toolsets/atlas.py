@@ -7,8 +7,9 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotFoundError
+from industriverse.operations.examples import atlas as examples
 from industriverse.operations.recording import record_incident
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.times import parse_time
 
 __all__ = [
@@ -136,7 +137,7 @@ def _item(kind: str, record: Any) -> AtlasItem:
     title="Search the Energy Atlas",
     read_only=True,
     default_on=True,
-    examples=(Example("Which energy states did tank 1 go through?", {"entity": "tank-1"}),),
+    examples=examples.SEARCH,
 )
 async def atlas_search(request: SearchInput, context: OperationContext) -> SearchOutput:
     """Find energy states, regime shifts, incidents, actions and proofs by stream, asset, regime or time.
@@ -171,6 +172,7 @@ async def atlas_search(request: SearchInput, context: OperationContext) -> Searc
     title="Read a record of the Energy Atlas",
     read_only=True,
     default_on=True,
+    examples=examples.GET,
 )
 async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
     """Read one record and what it is linked to in the graph.
@@ -205,6 +207,7 @@ async def atlas_get(request: GetInput, context: OperationContext) -> GetOutput:
     scope="record",
     title="Record an incident in the Energy Atlas",
     idempotent=True,
+    examples=examples.RECORD,
 )
 async def atlas_record(request: RecordInput, context: OperationContext) -> RecordOutput:
     """Write the states, shift, actions and proofs of an incident into the graph; writing again changes nothing.

@@ -6,9 +6,10 @@ from pydantic import BaseModel, Field
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
+from industriverse.operations.examples import eil as examples
 from industriverse.operations.live import LiveStream
 from industriverse.operations.recording import record_proof
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import NANOSECONDS_PER_HOUR, parse_time, time_text
 
@@ -242,7 +243,7 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
     title="State of a stream",
     read_only=True,
     default_on=True,
-    examples=(Example("Is the water network calm?", {"stream": "water"}),),
+    examples=examples.REGIME,
 )
 async def eil_regime(request: RegimeInput, context: OperationContext) -> RegimeOutput:
     """Tell whether a stream is in equilibrium, and its energy, entropy and free-energy excess at one sample.
@@ -314,6 +315,7 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
     idempotent=True,
     cost=1_000,
     default_on=True,
+    examples=examples.PROVE,
 )
 async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutput:
     """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.

@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.registry import Example, OperationInput, operation, registry
+from industriverse.operations.examples import platform as examples
+from industriverse.operations.registry import OperationInput, operation, registry
 from industriverse.operations.services import Services
 from industriverse.operations.version import platform_version
 
@@ -76,7 +77,7 @@ def _stream(services: Services, name: str) -> StreamItem:
     title="Platform status",
     read_only=True,
     default_on=True,
-    examples=(Example("What do you watch?", {}), Example("Is everything in order?", {})),
+    examples=examples.STATUS,
 )
 async def platform_status(request: StatusInput, context: OperationContext) -> StatusOutput:  # noqa: ARG001
     """List streams, simulated plants and open incidents of this installation."""

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import keep_found_tickets
 from industriverse.operations.journal import ConditionsEntry
 from industriverse.operations.recording import record_reference
@@ -100,6 +101,7 @@ def _learn(services: Services, request: CompileInput, principal: str) -> Compile
     scope="learn",
     title="Learn the reference of a stream",
     idempotent=True,
+    examples=examples.COMPILE,
     cost=10_000,
 )
 async def signal_compile(request: CompileInput, context: OperationContext) -> CompileOutput:
