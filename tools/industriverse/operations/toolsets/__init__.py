@@ -6,7 +6,7 @@ __all__ = ["TOOLSETS", "load"]
 
 TOOLSETS = ("agents", "atlas", "economy", "eil", "nvp", "ops", "platform", "shield", "signal", "sim")
 
-FURTHER_MODULES = ("deciding", "feedback")
+FURTHER_MODULES = ("deciding", "events", "feedback")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
