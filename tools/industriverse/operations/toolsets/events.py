@@ -49,7 +49,9 @@ class FeedEventsInput(OperationInput):
     """Events of a stream: as records, or as the text of a log."""
 
     stream: str = Field(min_length=1, max_length=80, description="Name of the stream of events")
-    events: list[EventItem] = Field(default_factory=list, max_length=MOST_EVENTS)
+    events: list[EventItem] = Field(
+        default_factory=list, max_length=MOST_EVENTS, description="Records in the order of time"
+    )
     text: str = Field(
         default="", max_length=MOST_CHARACTERS, description="Lines of a log, instead of records"
     )
