@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server import MCPServer
 
 from industriverse.mcp_server.tools import add_operations
-from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.agents import GraphRuns
 from industriverse.operations.asking import Answers
 from industriverse.operations.context import Principal
 from industriverse.operations.home import Home
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 __all__ = ["LANGUAGE_MODEL", "compose"]
+
+CHECKPOINTS_VARIABLE = "INDUSTRIVERSE_CHECKPOINTS"
+"""A URL ``postgresql://...`` for the checkpoints of the graphs; a SQLite file of the installation without it."""
 
 RESPONSE_GRAPH = Principal(
     "response-graph",
@@ -50,8 +53,9 @@ def compose(
     """
     load()
 
-    def connect_responses(platform: Platform) -> ResponseRuns:
-        from industriverse.graphs.runtime import ResponseRunner
+    def connect_graphs(platform: Platform) -> GraphRuns:
+        from industriverse.graphs.checkpoints import Checkpoints
+        from industriverse.graphs.runtime import GraphRunner
 
         def open_server() -> MCPServer[Any]:
             server: MCPServer[Any] = MCPServer("industriverse-graphs", log_level="WARNING")
@@ -60,7 +64,8 @@ def compose(
             add_operations(server, platform, operations, principal=lambda: graph)
             return server
 
-        return ResponseRunner(platform.home.paths.checkpoints, open_server)
+        place = os.environ.get(CHECKPOINTS_VARIABLE) if not platform.tenant else None
+        return GraphRunner(Checkpoints(place or platform.home.paths.checkpoints), open_server)
 
     def connect_answers(platform: Platform) -> Answers:
         from industriverse.agents.answering.answers import PlatformAnswers
@@ -80,7 +85,7 @@ def compose(
     return Platform(
         home,
         read_only=read_only,
-        connect_responses=connect_responses,
+        connect_graphs=connect_graphs,
         connect_answers=connect_answers,
         clock=clock,
     )

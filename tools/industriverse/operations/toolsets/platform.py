@@ -83,7 +83,6 @@ async def platform_status(request: StatusInput, context: OperationContext) -> St
     """List streams, simulated plants and open incidents of this installation."""
 
     def read(services: Services) -> StatusOutput:
-        counts = services.atlas.counts()
         return StatusOutput(
             version=platform_version(),
             home=str(services.home.paths.folder),
@@ -94,7 +93,7 @@ async def platform_status(request: StatusInput, context: OperationContext) -> St
                 for entry in services.plants.entries()
             ],
             open_incidents=len(services.shield.incidents(open_only=True)),
-            atlas_nodes={kind.value: number for kind, number in counts.nodes.items()},
+            atlas_nodes=services.memory.node_counts(),
             toolsets=list(registry.toolsets()),
         )
 
