@@ -9,7 +9,9 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from industriverse.operations.agents import ResponseRuns
+from prometheus_client import Gauge, Histogram
+
+from industriverse.operations.agents import GraphRuns
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import LOCAL_OPERATOR
@@ -26,6 +28,11 @@ __all__ = ["Platform"]
 # Those who act for whoever owns the machine: metered, and never starved.
 OWNERS = (LOCAL_OPERATOR.name, "response-graph")
 
+_STORE_WAIT = Histogram(
+    "industriverse_store_wait_seconds", "Time that work waits for the thread of the stores"
+)
+_STORE_CALLS = Gauge("industriverse_store_calls", "Work that waits for the stores or runs on them")
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,7 +46,7 @@ class Platform:
     Args:
         home: The folder of the installation; the caller closes it.
         read_only: Refuse every operation that changes something.
-        connect_responses: Makes the runner of the threat-response graph when it is first used.
+        connect_graphs: Makes the runner of the graphs when it is first used.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
         tenant: Whose stores these are; empty for the installation's own.
     """
@@ -49,7 +56,7 @@ class Platform:
         home: Home,
         *,
         read_only: bool = False,
-        connect_responses: Callable[["Platform"], ResponseRuns],
+        connect_graphs: Callable[["Platform"], GraphRuns],
         clock: Callable[[], int] = time.time_ns,
         tenant: str = "",
     ) -> None:
@@ -58,7 +65,7 @@ class Platform:
         self.clock = clock
         self.tenant = tenant
         self.changed = Changes()
-        self._connect_responses = connect_responses
+        self._connect_graphs = connect_graphs
         self._tenants: dict[str, Platform] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
@@ -84,9 +91,9 @@ class Platform:
         return Ledger(self.home.paths.ledger)
 
     @cached_property
-    def responses(self) -> ResponseRuns:
-        """Runs of the threat-response graph."""
-        return self._connect_responses(self)
+    def graphs(self) -> GraphRuns:
+        """Runs of the graphs."""
+        return self._connect_graphs(self)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -110,7 +117,7 @@ class Platform:
             self._tenants[tenant] = Platform(
                 home,
                 read_only=self.read_only,
-                connect_responses=self._connect_responses,
+                connect_graphs=self._connect_graphs,
                 clock=self.clock,
                 tenant=tenant,
             )
@@ -125,7 +132,17 @@ class Platform:
         loop = asyncio.get_running_loop()
         # The caller's context goes along, so that steps counted there are those of this call.
         caller = contextvars.copy_context()
-        return await loop.run_in_executor(self._worker, lambda: caller.run(function, *args, **kwargs))
+        asked = time.perf_counter()
+
+        def work() -> T:
+            _STORE_WAIT.observe(time.perf_counter() - asked)
+            return caller.run(function, *args, **kwargs)
+
+        _STORE_CALLS.inc()
+        try:
+            return await loop.run_in_executor(self._worker, work)
+        finally:
+            _STORE_CALLS.dec()
 
     def close(self) -> None:
         """Finish what runs and close the stores."""
