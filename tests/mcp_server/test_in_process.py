@@ -274,7 +274,10 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
         listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
         assert listed == {"shield://threats/active"}
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
-        assert templates == {"atlas://state/{state_id}", "eil://regime/{stream}"}
+        assert templates >= {"atlas://state/{state_id}", "eil://regime/{stream}", "docs://{page}"}
+        assert (await read("economy://pool/CEU-PFT"))["pool"]["price_ceu"] is None
+        alert = await read(f"shield://alert/{story.incident_id}")
+        assert alert["incident_id"] == story.incident_id
         prompt = await client.get_prompt("triage_threat", {"incident_id": story.incident_id})
         assert story.incident_id in prompt.messages[0].content.model_dump_json()
 

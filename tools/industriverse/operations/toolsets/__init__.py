@@ -4,9 +4,21 @@ from importlib import import_module
 
 __all__ = ["TOOLSETS", "load"]
 
-TOOLSETS = ("agents", "atlas", "economy", "eil", "nvp", "ops", "platform", "shield", "signal", "sim")
+TOOLSETS = (
+    "agents",
+    "atlas",
+    "economy",
+    "eil",
+    "nvp",
+    "ops",
+    "platform",
+    "shield",
+    "signal",
+    "sim",
+    "telemetry",
+)
 
-FURTHER_MODULES = ("cypher", "deciding", "feedback")
+FURTHER_MODULES = ("cypher", "deciding", "events", "feedback", "trading")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
