@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from industriverse.cli.atlas import atlas
+from industriverse.cli.ledger import ledger
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
@@ -360,3 +361,4 @@ def nvp_card(path: Path) -> None:
 
 
 main.add_command(atlas)
+main.add_command(ledger)

@@ -251,6 +251,7 @@ async def _forecast_graph(request: GraphInput, context: OperationContext) -> For
     toolset="nvp",
     scope="forecast",
     title="Forecast a stream, field or graph",
+    task=True,
     read_only=True,
     cost=Cost(1_000, "horizon_hours", 12.0),
     default_on=True,
