@@ -66,7 +66,7 @@ def bodies(parameters: int, cells: int) -> dict[str, Callable[[], nn.Module]]:
     except ImportError as error:
         print(f"FNO and TFNO left out: {error} (pip install 'industriverse[benchmark]')")
         return found
-    hidden, modes = (20, 12) if parameters > 2e5 else (14, 12)
+    hidden, modes = (30, 12) if parameters > 2e5 else (20, 12)
     arguments = {"in_channels": 1, "out_channels": 1, "n_layers": 4}
     found["FNO"] = lambda: FNO(n_modes=(modes, modes), hidden_channels=hidden, **arguments)
     found["TFNO"] = lambda: TFNO(

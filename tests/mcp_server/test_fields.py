@@ -39,8 +39,8 @@ async def _beside_the_atlas(tmp_path: Path) -> None:
     frames, truth = decaying_wave()
     told: list[float] = []
 
-    async def heard(done: float, total: float | None, message: str | None) -> None:
-        told.append(done)
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        told.append(progress)
 
     async with Client(parameters(tmp_path / "home")) as client:
         # The graph engine is loaded first, and stays open while torch is loaded.
