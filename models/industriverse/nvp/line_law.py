@@ -67,8 +67,7 @@ class LineForecast:
 
 
 def _wavenumbers(cells: int, length: float) -> Array:
-    found = np.asarray(2 * np.pi * np.arange(cells // 2 + 1) / length, dtype=np.float64)
-    return found
+    return np.asarray(2 * np.pi * np.arange(cells // 2 + 1) / length, dtype=np.float64)
 
 
 def _etd(z: Spectrum, step_s: float) -> tuple[Spectrum, ...]:
