@@ -68,8 +68,8 @@ class ForecastInput(OperationInput):
     """What to forecast: one of stream, field and graph."""
 
     stream: str | None = Field(default=None, description="Name of a stream with a reference")
-    field: FieldInput | None = None
-    graph: GraphInput | None = None
+    field: FieldInput | None = Field(default=None, description="Frames of a field of a known equation")
+    graph: GraphInput | None = Field(default=None, description="Stocks on a telemetry graph")
     horizon_hours: float = Field(default=6.0, gt=0, le=48, description="How far ahead, hours")
     channels: list[str] | None = Field(default=None, description="Only these channels; all if absent")
 
