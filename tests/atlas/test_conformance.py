@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,11 +16,13 @@ from industriverse.atlas import (
     EnergyState,
     Entity,
     Kind,
+    Model,
     NodeRef,
     RecordError,
     Search,
     SearchError,
     Service,
+    Term,
     Transition,
     UnknownRecordError,
 )
@@ -203,7 +206,7 @@ def test_search_finds_every_kind_of_record(atlas: AtlasStore) -> None:
     assert ids(atlas, Search(kind=Kind.PROOF, service="network-3")) == ["proof-1"]
     assert ids(atlas, Search(kind=Kind.SERVICE, domain="water")) == ["network-3"]
     assert ids(atlas, Search(kind=Kind.ENTITY)) == ["pump-1"]
-    with pytest.raises(SearchError, match="Entity has no filter 'domain'; it takes no filter"):
+    with pytest.raises(SearchError, match="Entity has no filter 'domain'; it takes text"):
         Search(kind=Kind.ENTITY, domain="water")
     with pytest.raises(SearchError, match="limit is 0"):
         Search(limit=0)
@@ -359,6 +362,60 @@ def test_concurrent_writers_lose_nothing(atlas: AtlasStore) -> None:
     assert counts.nodes[Kind.SERVICE] == 1
 
 
+def test_models_and_terms_are_nodes_with_their_links(atlas: AtlasStore) -> None:
+    model = Model("ab" * 32, START_NS, "reference of n", "reference", "n", "cd" * 32)
+    for _ in range(2):
+        atlas.record_model(model)
+        atlas.upsert_terms(
+            [Term("entropy", "Entropy", "Disorder, in nats.", ("quantity",)), Term("quantity")]
+        )
+    assert atlas.record(Kind.MODEL, model.id) == model
+    assert atlas.record(Kind.TERM, "entropy") == Term(
+        "entropy", "Entropy", "Disorder, in nats.", ("quantity",)
+    )
+    relations = atlas.counts().relations
+    assert (relations["FITTED_TO"], relations["BROADER"]) == (1, 1)
+    atlas.record_model(replace(model, service="m"))
+    atlas.upsert_terms([Term("entropy", "Entropy")])
+    around = atlas.neighbourhood(model.id, kind=Kind.MODEL)
+    assert {node.id for node in around.nodes} == {model.id, "m"}
+    assert atlas.counts().relations["BROADER"] == 0
+    assert ids(atlas, Search(kind=Kind.MODEL, service="m", text="REFERENCE of")) == [model.id]
+    assert ids(atlas, Search(kind=Kind.TERM, text="entropy")) == ["entropy"]
+    with pytest.raises(RecordError, match="broader than itself"):
+        Term("a", broader=("a",))
+
+
+def test_free_text_finds_all_of_its_words_in_names_and_ids_in_any_case(atlas: AtlasStore) -> None:
+    atlas.upsert_states(
+        [state(0), state(1, regime="Attack", entities=("TANK-2", "pump-1")), state(2, entities=())]
+    )
+    atlas.record_incident(incident(), states=["s00001"])
+    assert ids(atlas, Search(text="tank ATTACK")) == ["s00001"]
+    assert ids(atlas, Search(text="s0000 pump")) == ["s00001", "s00000"]
+    assert ids(atlas, Search(text="tank nowhere")) == []
+    assert ids(atlas, Search(text="  ")) == ["s00002", "s00001", "s00000"]
+    assert ids(atlas, Search(kind=Kind.INCIDENT, text="TICKET-2 network")) == ["incident-1"]
+    with pytest.raises(SearchError, match="text has 201 characters"):
+        Search(text="x" * 201)
+
+
+def test_the_nearest_states_come_first_with_their_distances(atlas: AtlasStore) -> None:
+    places = [(0.0,) * 8, (3.0, 4.0, *(0.0,) * 6), (1.0,) * 8, (0.0,) * 7 + (-9.0,)]
+    atlas.upsert_states([replace(state(index), vector=place) for index, place in enumerate(places)])
+    atlas.upsert_states([state(9)])
+    found = atlas.similar(places[0], limit=3, besides="s00000")
+    assert [one.id for one, _ in found] == ["s00002", "s00001", "s00003"]
+    assert [distance for _, distance in found] == pytest.approx([8**0.5, 5.0, 9.0])
+    assert found[1][0].vector == places[1]
+    assert [one.id for one, _ in atlas.similar(places[1], limit=1)] == ["s00001"]
+    for vector, limit in (((0.0,) * 7, 1), ((), 1), (places[0], 0), (places[0], 2_001)):
+        with pytest.raises((SearchError, RecordError)):
+            atlas.similar(vector, limit=limit)
+    with pytest.raises(RecordError, match="give a finite number"):
+        atlas.similar((float("nan"),) * 8)
+
+
 HOSTILE = [
     "x'}) DETACH DELETE n //",
     'x"}) MATCH (n) DELETE n //',
@@ -383,6 +440,13 @@ def test_hostile_text_is_data_wherever_it_is_put(atlas: AtlasStore, text: str) -
     atlas.link_transitions([Transition("s00000", text, text)])
     assert atlas.state(text) == nasty
     assert ids(atlas, Search(domain=text, service=text, entity=text, regime=text)) == [text]
+    assert text in ids(atlas, Search(text=text))
+    atlas.upsert_terms([Term(text, text, text)])
+    atlas.record_model(Model(text, START_NS, text, text, text))
+    assert atlas.record(Kind.TERM, text) == Term(text, text, text)
+    assert [one.id for one, _ in atlas.similar((0.0,) * 8, besides=text)] == []
+    with pytest.raises(SearchError):
+        atlas.search(Search(cursor=text))
     assert atlas.transition_path("s00000", text) == ("s00000", text)
     assert atlas.neighbourhood(text, kind=Kind.ENTITY).nodes[0].id == text
     assert atlas.query("MATCH (n:EnergyState) WHERE n.id = $id RETURN n.id AS id", {"id": text}).rows == (
@@ -390,7 +454,7 @@ def test_hostile_text_is_data_wherever_it_is_put(atlas: AtlasStore, text: str) -
     )
     counts = atlas.counts().nodes
     assert counts[Kind.STATE] == 2
-    assert sum(counts.values()) == 6
+    assert sum(counts.values()) == 8
 
 
 def test_malformed_records_are_refused_before_they_reach_the_graph() -> None:

@@ -100,8 +100,14 @@ def combinations() -> set[str]:
         for size in range(len(names) + 1):
             for chosen in map(frozenset, itertools.combinations(sorted(names), size)):
                 texts = {cypher.find(kind, chosen, newest_first=one, after=two) for one, two in ways}
-                texts.add(cypher.total(kind, chosen))
-                (plain if size in {0, 1, len(names)} else joined).update(texts)
+                joined.update(texts)
+                if size in {0, 1, len(names)}:
+                    # One direction stands for the other here; both are parsed without filters and with all.
+                    few = ways[:1] if size == 1 and size < len(names) else ways
+                    plain.update(cypher.find(kind, chosen, newest_first=one, after=two) for one, two in few)
+                    plain.add(cypher.total(kind, chosen))
+                else:
+                    joined.add(cypher.total(kind, chosen))
     return joined - plain
 
 

@@ -1,6 +1,7 @@
 """A graph as a file of Cypher, read back into the same engine and into others."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlas.atlas_records import action, incident, proof, shift, state
-from industriverse.atlas import AtlasStore, Entity, ExchangeError, Kind, RecordError, Service, Transition
+from industriverse.atlas import (
+    AtlasStore,
+    Entity,
+    ExchangeError,
+    Kind,
+    Model,
+    RecordError,
+    Service,
+    Term,
+    Transition,
+)
 from industriverse.atlas.archive import Archive
 from industriverse.atlas.backup import back_up, restore
 from industriverse.atlas.embedded import open_atlas
@@ -22,15 +33,20 @@ Opener = Callable[[], AtlasStore]
 NASTY = "a'\"`\\u0041\\\\n\n\t\x00{id: 1}; é 漢 😀 \u2028"
 
 
+LAST = replace(state(9, regime=NASTY, energy=-1e-300), vector=(1.5, -2.0, 0.0, 1e-9, 4.0, 5.0, 6.0, 7.0))
+
+
 def fill(atlas: AtlasStore) -> None:
     atlas.upsert_services([Service("network-3", NASTY, "water")])
     atlas.upsert_entities([Entity("pump-1", "Main", "pump")])
-    atlas.upsert_states([state(index) for index in range(3)] + [state(9, regime=NASTY, energy=-1e-300)])
+    atlas.upsert_states([state(index) for index in range(3)] + [LAST])
     atlas.link_transitions([Transition("s00000", "s00001", NASTY), Transition("s00001", "s00002")])
     atlas.record_regime_shift(shift("s00001"))
     atlas.record_incident(incident(), states=["s00001", "s00002"])
     atlas.record_action(action())
     atlas.record_proof(proof("s00000", "s00002"))
+    atlas.record_model(Model("model-1", 7, NASTY, "predictor", "network-3", "23" * 32))
+    atlas.upsert_terms([Term("a", NASTY, "first", ("b",)), Term("b", "B", "second")])
 
 
 def everything(atlas: AtlasStore) -> dict[str, object]:
@@ -42,6 +58,8 @@ def everything(atlas: AtlasStore) -> dict[str, object]:
         Kind.PROOF: ["proof-1"],
         Kind.SERVICE: ["network-3"],
         Kind.ENTITY: ["pump-1"],
+        Kind.MODEL: ["model-1"],
+        Kind.TERM: ["a", "b"],
     }
     times = "MATCH (n:EnergyState) RETURN n.id AS id, n.timestamp AS at ORDER BY id"
     links = "MATCH (n)-[r:TRANSITIONS_TO]->(m) RETURN n.id AS n, r.cause AS c, m.id AS m ORDER BY n"
@@ -157,7 +175,7 @@ def exported(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("// industriverse atlas export 1", "// something else"),
+        ("// industriverse atlas export 2", "// something else"),
         ("// end", "MATCH (n) DETACH DELETE n;\n// end"),
         ("UNWIND $rows AS row MERGE (n:Service", "MATCH (m) DETACH DELETE m WITH 1 AS x MERGE (n:Service"),
         (":param rows => [{", ":param rows => [{evil: date(), "),
@@ -201,7 +219,7 @@ def test_a_backup_brings_back_graph_objects_and_archive(tmp_path: Path) -> None:
         restore(tmp_path / "backup", target, other)
         assert target.counts() == counts
         assert other.get_bytes(key) == b"evidence"
-        assert Archive(target, other).state("s00009") == state(9, regime=NASTY, energy=-1e-300)
+        assert Archive(target, other).state("s00009") == LAST
         with (tmp_path / "backup" / "graph.cypher").open("a") as file:
             file.write("// more\n")
         with pytest.raises(ExchangeError, match="was changed after the backup"):

@@ -74,11 +74,26 @@ def test_json_lines_parse_and_end_with_a_summary(tmp_path: Path) -> None:
     file = written(telemetry(), tmp_path / "plant.parquet")
     result = watch(file, "--clean-until", "2026-01-05T11:40:00Z", "--json")
     assert result.exit_code == 0, result.stderr
-    *tickets, summary = (json.loads(line) for line in result.stdout.splitlines())
-    assert {ticket["type"] for ticket in tickets} == {"ticket"}
+    *told, summary = (json.loads(line) for line in result.stdout.splitlines())
+    tickets = [record for record in told if record["type"] == "ticket"]
+    shifts = [record for record in told if record["type"] == "regime_shift"]
+    assert len(tickets) + len(shifts) == len(told)
+    assert shifts
+    # The fault lasts: it is not adopted as a new normal, it waits and is said to wait.
+    assert summary["regime_shifts_waiting"] == [shifts[0]["id"]]
+    assert {shift["channel"] for shift in shifts} == {"a"}
     assert summary["type"] == "summary"
     assert (summary["rows_in"], summary["clean_rows"]) == (ROWS, 700)
     assert summary["tickets"] == len(tickets)
+
+
+def test_a_lasting_change_is_announced_apart_from_tickets_and_said_not_to_be_adopted(tmp_path: Path) -> None:
+    file = written(telemetry(), tmp_path / "plant.parquet")
+    lines = watch(file, "--clean-rows", 700).stdout.splitlines()
+    announced = [line for line in lines if line.startswith("regime shift r-")]
+    assert announced
+    assert "collecting, not adopted  led by a" in announced[0]
+    assert any("1 change of regime waits in quarantine and was not adopted" in line for line in lines)
 
 
 def test_scores_follow_the_order_of_the_input_and_leave_unscored_rows_empty(tmp_path: Path) -> None:

@@ -9,8 +9,11 @@ from eil.conftest import frame_of, vector_autoregression
 from industriverse.eil.detector import Detector
 from industriverse.eil.errors import RegimeError
 from industriverse.eil.focus import ChangeClock
+from industriverse.eil.layout import component_names
+from industriverse.eil.quarantine import AdmissionConditions
 from industriverse.eil.regimes import RegimeBank, RegimeShift, ShiftState, WorkOrder
-from industriverse.signals import Frame
+from industriverse.eil.watch import Watcher
+from industriverse.signals import Frame, ThermoReadings
 
 CLEAN, CHANGE = 3000, 4000
 MINUTE = 60 * 1_000_000_000
@@ -40,8 +43,19 @@ def shifted(rows: int = 9000, stop: int | None = None) -> Frame:
     return frame_of(values)
 
 
-def bank_of(frame: Frame, **options: object) -> RegimeBank:
-    return RegimeBank(Detector().fit(frame.rows(0, CLEAN)), "plant", **options)  # type: ignore[arg-type]
+def bank_of(
+    frame: Frame,
+    *,
+    limits: dict[str, tuple[float, float]] | None = None,
+    probation_s: float = 7 * 86_400.0,
+    candidate_rows: int = 500,
+) -> RegimeBank:
+    return RegimeBank(
+        Detector().fit(frame.rows(0, CLEAN)),
+        "plant",
+        conditions=AdmissionConditions(limits or {}, probation_s),
+        candidate_rows=candidate_rows,
+    )
 
 
 def run(bank: RegimeBank, frame: Frame, start: int, stop: int, block: int = 100) -> list[RegimeShift]:
@@ -128,6 +142,78 @@ def test_the_bank_never_holds_more_than_eight_and_keeps_the_founder() -> None:
     assert admitted == 9
     assert len(bank.detectors) == 8
     assert bank.detectors[0] is founder
+
+
+def test_the_same_rows_give_the_same_bits_however_they_are_cut() -> None:
+    frame = shifted(rows=6000)
+    given: list[tuple[bytes, list[str], list[RegimeShift]]] = []
+    for block in (1, 37, 3000):
+        bank = bank_of(frame)
+        bank.expect_work(
+            WorkOrder("w-1", (CHANGE - 60) * MINUTE, (CHANGE + 60) * MINUTE, frozenset({"c0", "c1"}))
+        )
+        fed = [bank.feed(frame.rows(at, min(at + block, 6000))) for at in range(CLEAN, 6000, block)]
+        readings = ThermoReadings.concatenate([part.readings for part in fed])
+        given.append(
+            (
+                readings.score.tobytes() + readings.alarm.tobytes() + readings.regime.tobytes(),
+                [ticket.id for part in fed for ticket in part.tickets],
+                [shift for part in fed for shift in part.shifts],
+            )
+        )
+        assert len(bank.detectors) == 2
+    assert given[0] == given[1] == given[2]
+
+
+def test_a_bank_of_one_regime_says_what_its_detector_says() -> None:
+    frame = shifted(stop=CHANGE + 40)
+    bank = bank_of(frame)
+    watcher = Watcher(Detector.from_reference(bank.detectors[0].reference), "plant")
+    readings, tickets = watcher.feed(frame.rows(CLEAN))
+    fed = bank.feed(frame.rows(CLEAN))
+    assert fed.readings.score.tobytes() == readings.score.tobytes()
+    assert fed.readings.alarm.tobytes() == readings.alarm.tobytes()
+    assert list(fed.tickets) == tickets
+    assert bank.summary() == watcher.summary()
+
+
+def test_a_ticket_remembers_what_each_component_said() -> None:
+    frame = shifted()
+    bank = bank_of(frame)
+    ticket = bank.feed(frame.rows(CLEAN, CHANGE + 100)).tickets[-1]
+    detector, surprises = bank.surprises_of(ticket.id)
+    assert detector is bank.detectors[0]
+    assert ticket.score == pytest.approx(
+        sum(surprises[name] * weight for name, weight in weights(detector).items() if name in surprises)
+    )
+    with pytest.raises(RegimeError, match="no ticket"):
+        bank.surprises_of("t-0")
+
+
+def weights(detector: Detector) -> dict[str, float]:
+    names = component_names(detector.reference.scales)
+    return dict(zip(names, detector.reference.model.weights.tolist(), strict=True))
+
+
+def test_a_shift_names_the_channel_that_left_and_how_far() -> None:
+    frame = shifted()
+    shift = run(bank_of(frame), frame, CLEAN, 9000)[0]
+    assert shift.leading in {"c0", "c1"}
+    assert shift.departure_sd > 2.0
+
+
+def test_conditions_and_orders_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(RegimeError, match="give the low one first"):
+        AdmissionConditions({"c0": (1.0, 0.0)})
+    with pytest.raises(RegimeError, match="probation_s is -1"):
+        AdmissionConditions(probation_s=-1.0)
+    with pytest.raises(RegimeError, match="ends before it begins"):
+        WorkOrder("w", 2, 1, frozenset({"c0"}))
+    bank = bank_of(shifted())
+    with pytest.raises(RegimeError, match="unknown channels"):
+        bank.conditions = AdmissionConditions({"odd": (0.0, 1.0)})
+    with pytest.raises(RegimeError, match="unknown channels"):
+        bank.expect_work(WorkOrder("w", 1, 2, frozenset({"odd"})))
 
 
 def test_deciding_on_no_candidate_or_without_a_name_is_refused() -> None:

@@ -111,7 +111,7 @@ def test_what_needs_a_person_is_refused_over_rest_with_a_hint(story: Prepared, p
 def test_read_only_rest_has_no_route_that_changes_anything(tmp_path: Path) -> None:
     with served(tmp_path / "home", read_only=True) as url:
         paths = httpx.get(f"{url}/openapi.json").json()["paths"]
-        named = {route["post"]["operationId"] for path, route in paths.items() if path.startswith("/v1/")}
+        named = {route["post"]["operationId"] for route in paths.values() if "post" in route}
         assert named == {declared.name for declared in registry if declared.read_only}
         assert post(url, "/v1/sim/run", {"plant_id": "p", "until_hours": 1}).status_code in {404, 405}
 
@@ -146,5 +146,5 @@ def test_health_and_metrics_answer(url: str) -> None:
 
 def test_the_interface_description_names_every_operation(url: str) -> None:
     paths = httpx.get(f"{url}/openapi.json").json()["paths"]
-    named = {route["post"]["operationId"] for path, route in paths.items() if path.startswith("/v1/")}
+    named = {route["post"]["operationId"] for route in paths.values() if "post" in route}
     assert named == {declared.name for declared in registry}

@@ -268,12 +268,15 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
 
         assert (await read("shield://threats/active"))["incidents"][0]["id"] == story.incident_id
         assert (await read(f"eil://regime/{PLANT}"))["alarm"] is True
-        state = f"state-{story.incident_id}-disturbed"
+        found = await client.call_tool("atlas_search", {"regime": "disturbed"})
+        state = found.structured_content["items"][0]["id"]
         assert (await read(f"atlas://state/{state}"))["item"]["id"] == state
         listed = {str(resource.uri) for resource in (await client.list_resources()).resources}
         assert listed == {"shield://threats/active"}
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
-        assert templates == {"atlas://state/{state_id}", "eil://regime/{stream}"}
+        assert templates >= {"atlas://state/{state_id}", "eil://regime/{stream}", "docs://{page}"}
+        alert = await read(f"shield://alert/{story.incident_id}")
+        assert alert["incident_id"] == story.incident_id
         prompt = await client.get_prompt("triage_threat", {"incident_id": story.incident_id})
         assert story.incident_id in prompt.messages[0].content.model_dump_json()
 

@@ -74,6 +74,10 @@ def _navier_stokes(grid: Grid) -> tuple[Solver, Tensor]:
     return solver_class("navier_stokes")(grid, 0.05, viscosity=2e-3), state
 
 
+def _vorticity(grid: Grid) -> tuple[Solver, Tensor]:
+    return solver_class("vorticity")(grid, 0.05, viscosity=2e-3), _navier_stokes(grid)[1][:1]
+
+
 def _gray_scott(grid: Grid) -> tuple[Solver, Tensor]:
     catalyst = 0.25 + 0.2 * smooth(grid)
     solver = solver_class("gray_scott")(grid, 1.0, diffusivity_u=2e-4, diffusivity_v=1e-4)
@@ -100,6 +104,7 @@ _MAKERS: dict[str, Callable[[Grid], tuple[Solver, Tensor]]] = {
     "advection_diffusion": _plume,
     "wave": _wave,
     "navier_stokes": _navier_stokes,
+    "vorticity": _vorticity,
     "burgers": lambda grid: (solver_class("burgers")(grid, 0.02, viscosity=2e-2), smooth(grid)),
     "cahn_hilliard": lambda grid: (solver_class("cahn_hilliard")(grid, 2e-3, gamma=2e-3), 0.6 * smooth(grid)),
     "allen_cahn": lambda grid: (solver_class("allen_cahn")(grid, 0.1, gamma=2e-3), 0.6 * smooth(grid)),

@@ -25,10 +25,12 @@ from industriverse.atlas.model import (
     EnergyState,
     Entity,
     Kind,
+    Model,
     Proof,
     Record,
     RegimeShift,
     Service,
+    Term,
     Transition,
 )
 from industriverse.atlas.search import Page, Search
@@ -50,6 +52,7 @@ __all__ = [
     "Entity",
     "ExchangeError",
     "Kind",
+    "Model",
     "Neighbourhood",
     "NodeRef",
     "ObjectCorruptError",
@@ -64,6 +67,7 @@ __all__ = [
     "Search",
     "SearchError",
     "Service",
+    "Term",
     "Transition",
     "UnknownRecordError",
 ]

@@ -1,7 +1,7 @@
 """Carrying the outbox over to the graph and the object store."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -19,16 +19,19 @@ from industriverse.atlas.model import (
     EnergyState,
     Entity,
     Incident,
+    Model,
     Proof,
+    Record,
     RegimeShift,
     Service,
+    Term,
     Transition,
 )
 from industriverse.atlas.objects import ObjectStore
 from industriverse.atlas.outbox import Entry, Outbox, Status
 from industriverse.atlas.store import AtlasStore
 
-__all__ = ["Applier", "ApplyReport", "Pump"]
+__all__ = ["Applier", "ApplyReport", "Pump", "write"]
 
 _BATCH = 1_000
 _LONGEST_PAUSE_S = 5.0
@@ -49,6 +52,40 @@ class ApplyReport:
     applied: int
     refused: int
     waiting: str = ""
+
+
+def write(atlas: AtlasStore, record: Record | Transition, states: Sequence[str] = ()) -> None:
+    """Write one record of whatever kind.
+
+    Args:
+        atlas: The graph.
+        record: What to write.
+        states: States that it involves, if it is an incident.
+
+    Raises:
+        AtlasError: If it cannot be written.
+    """
+    match record:
+        case EnergyState():
+            atlas.upsert_states([record])
+        case Transition():
+            atlas.link_transitions([record])
+        case Service():
+            atlas.upsert_services([record])
+        case Entity():
+            atlas.upsert_entities([record])
+        case RegimeShift():
+            atlas.record_regime_shift(record)
+        case Incident():
+            atlas.record_incident(record, states=states)
+        case Action():
+            atlas.record_action(record)
+        case Proof():
+            atlas.record_proof(record)
+        case Model():
+            atlas.record_model(record)
+        case Term():
+            atlas.upsert_terms([record])
 
 
 class Applier:
@@ -112,41 +149,35 @@ class Applier:
             self._atlas.link_transitions([one for one in records if isinstance(one, Transition)])
         else:
             for entry in run:
-                self._write_one(entry)
-
-    def _write_one(self, entry: Entry) -> None:
-        match entry.record:
-            case None:
-                self._objects.put_bytes(entry.content or b"")
-            case EnergyState() as record:
-                self._atlas.upsert_states([record])
-            case Transition() as record:
-                self._atlas.link_transitions([record])
-            case Service() as record:
-                self._atlas.upsert_services([record])
-            case Entity() as record:
-                self._atlas.upsert_entities([record])
-            case RegimeShift() as record:
-                self._atlas.record_regime_shift(record)
-            case Incident() as record:
-                self._atlas.record_incident(record, states=entry.states)
-            case Action() as record:
-                self._atlas.record_action(record)
-            case Proof() as record:
-                self._atlas.record_proof(record)
+                if entry.record is None:
+                    self._objects.put_bytes(entry.content or b"")
+                else:
+                    write(self._atlas, entry.record, entry.states)
 
 
 class Pump:
     """Applies in the background, so that whoever promises writes never waits for the graph.
 
     Args:
-        applier: What to run.
+        applier: What to run, or how to make it: then the stores are opened when there is a first look, in the
+            background, and again later where they were away.
         interval_s: Longest time between two looks.
+        after: Told what each round did, in the background too; for upkeep such as archiving.
     """
 
-    def __init__(self, applier: Applier, *, interval_s: float = 1.0) -> None:
-        self._applier, self._interval_s = applier, interval_s
+    def __init__(
+        self,
+        applier: Applier | Callable[[], Applier],
+        *,
+        interval_s: float = 1.0,
+        after: Callable[[ApplyReport], None] | None = None,
+    ) -> None:
+        self._connect = applier if callable(applier) else lambda: applier
+        self._applier: Applier | None = None
+        self._interval_s, self._after = interval_s, after
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._turn = threading.Condition()
+        self._asked = self._answered = 0
         self.last = ApplyReport(0, 0)
         self._thread = threading.Thread(target=self._run, name="atlas-pump", daemon=True)
         self._thread.start()
@@ -154,6 +185,24 @@ class Pump:
     def wake(self) -> None:
         """Say that there is something new."""
         self._wake.set()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything that was promised before has been looked at.
+
+        Args:
+            timeout_s: Longest wait. Where a store is known to be away nobody waits.
+
+        Returns:
+            Whether it has all been carried over or set aside.
+        """
+        with self._turn:
+            if self.last.waiting or not self._thread.is_alive():
+                return False
+            self._asked += 1
+            ticket = self._asked
+            self._wake.set()
+            self._turn.wait_for(lambda: self._answered >= ticket, timeout_s)
+            return self._answered >= ticket and not self.last.waiting
 
     def close(self) -> None:
         """Apply what can be applied and stop."""
@@ -172,13 +221,26 @@ class Pump:
         while True:
             stopping = self._stopping.is_set()
             self._wake.clear()
-            try:
-                self.last = self._applier.apply()
-            except AtlasError as error:
-                self.last = ApplyReport(0, 0, str(error))
+            with self._turn:
+                asked = self._asked
+            report = self._round()
+            with self._turn:
+                self.last, self._answered = report, asked
+                self._turn.notify_all()
             if stopping:
                 return
             away = bool(self.last.waiting)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S) if away else self._interval_s
             # A wake-up must not turn a server that is away into a busy loop.
             (self._stopping if away else self._wake).wait(pause_s)
+
+    def _round(self) -> ApplyReport:
+        try:
+            if self._applier is None:
+                self._applier = self._connect()
+            report = self._applier.apply()
+            if self._after is not None and not report.waiting:
+                self._after(report)
+        except AtlasError as error:
+            return ApplyReport(0, 0, str(error))
+        return report

@@ -1,5 +1,6 @@
 """Old states leave the graph for Parquet, where they are still found by id and by time."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from industriverse.atlas.objects import ObjectStore
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Archive", "ArchiveReport", "Segment"]
+__all__ = ["Archive", "ArchiveReport", "Segment", "state_of"]
 
 _INT64_MAX = 2**63 - 1
 _DROP_ROWS = 2_000
@@ -64,6 +65,7 @@ class Archive:
     def __init__(self, atlas: GraphAtlas, objects: ObjectStore, *, segment_states: int = 20_000) -> None:
         self._atlas, self._objects, self._segment_states = atlas, objects, segment_states
         self._recent: OrderedDict[str, pa.Table] = OrderedDict()
+        self._reading = threading.Lock()
 
     def archive_before(self, time_ns: int) -> ArchiveReport:
         """Archive every state that began before a time.
@@ -94,7 +96,7 @@ class Archive:
             ObjectCorruptError: If a segment is damaged.
         """
         row = self._row(identifier)
-        return None if row is None else _state(row)
+        return None if row is None else state_of(row)
 
     def transitions(self, identifier: str) -> tuple[Transition, ...]:
         """Transitions from and to an archived state, as they were when it was archived."""
@@ -136,7 +138,7 @@ class Archive:
             if service is not None:
                 condition &= pc.field("service") == service
             for row in self._table(segment.id).filter(condition).slice(0, limit).to_pylist():
-                found[row["id"]] = _state(row)
+                found[row["id"]] = state_of(row)
             if len(found) >= limit:
                 floor = sorted(one.timestamp_ns for one in found.values())[limit - 1]
         return tuple(sorted(found.values(), key=lambda one: (one.timestamp_ns, one.id))[:limit])
@@ -145,7 +147,7 @@ class Archive:
         """Every archived state, segment by segment."""
         for segment in self.segments():
             for row in self._table(segment.id).to_pylist():
-                yield _state(row)
+                yield state_of(row)
 
     def led_to(self, identifiers: Collection[str]) -> set[str]:
         """Those of these states to which an archived state had a transition."""
@@ -207,6 +209,15 @@ class Archive:
             dropped |= {row["id"] for row in part}
         self._atlas.engine.write(statements)
 
+    def table(self, segment: Segment) -> "pa.Table":
+        """The rows of a segment in the order of time, with their transitions; the last few are kept in memory.
+
+        Raises:
+            ObjectMissingError: If the segment is gone.
+            ObjectCorruptError: If it is damaged.
+        """
+        return self._table(segment.id)
+
     def _row(self, identifier: str) -> Row | None:
         import pyarrow.compute as pc
 
@@ -217,12 +228,13 @@ class Archive:
         return None
 
     def _table(self, key: str) -> "pa.Table":
-        if key not in self._recent:
-            self._recent[key] = _read(key, self._objects.get_bytes(key))
-            if len(self._recent) > _KEPT_SEGMENTS:
-                self._recent.popitem(last=False)
-        self._recent.move_to_end(key)
-        return self._recent[key]
+        with self._reading:
+            if key not in self._recent:
+                self._recent[key] = _read(key, self._objects.get_bytes(key))
+                if len(self._recent) > _KEPT_SEGMENTS:
+                    self._recent.popitem(last=False)
+            self._recent.move_to_end(key)
+            return self._recent[key]
 
 
 def _guard(row: Row, dropped: set[str]) -> Row:
@@ -234,7 +246,8 @@ def _guard(row: Row, dropped: set[str]) -> Row:
     }
 
 
-def _state(row: Row) -> EnergyState:
+def state_of(row: Row) -> EnergyState:
+    """The state in a row of a segment."""
     names = ("links", "following", "preceding")
     state = record_of(Kind.STATE, {name: value for name, value in row.items() if name not in names})
     assert isinstance(state, EnergyState)
@@ -260,6 +273,7 @@ def _schema() -> "pa.Schema":
         ("entities", pa.list_(pa.string())),
         ("reference_digest", pa.string()),
         ("evidence", pa.string()),
+        ("vector", pa.list_(pa.float64())),
         ("following", links),
         ("preceding", links),
     ]
@@ -272,6 +286,7 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
     schema = _schema()
     columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in schema.names}
+    columns["vector"] = [vector or [] for vector in columns["vector"]]
     for name in ("following", "preceding"):
         columns[name] = [
             [{"state": other, "cause": cause} for other, cause in links] for links in columns[name]

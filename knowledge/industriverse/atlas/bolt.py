@@ -5,13 +5,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from industriverse.atlas import cypher
 from industriverse.atlas.bolt_settings import BoltSettings
 from industriverse.atlas.bolt_values import plain
 from industriverse.atlas.engine import Row, Statement
 from industriverse.atlas.errors import AtlasError, AtlasUnreachableError, CypherRunError, UnknownRecordError
 from industriverse.atlas.graph import GraphAtlas
+from industriverse.atlas.model import VECTOR_LENGTH
 
 if TYPE_CHECKING:
     from neo4j import AsyncDriver, AsyncManagedTransaction, AsyncSession
@@ -71,6 +74,17 @@ class BoltEngine:
         except BaseException:
             self.close()
             raise
+
+    @cached_property
+    def vector_index(self) -> bool:
+        """Whether the server has an index over vectors: Neo4j from 5.13 on; asked once, by using it."""
+        nowhere = {"id": "", "limit": 1, "vector": [0.0] * VECTOR_LENGTH}
+        try:
+            self.define([cypher.VECTOR_INDEX])
+            self.read([Statement(cypher.SIMILAR_BY_INDEX, nowhere)])
+        except CypherRunError:
+            return False
+        return True
 
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each in a transaction of its own."""

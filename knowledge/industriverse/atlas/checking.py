@@ -1,18 +1,19 @@
 """Whether graph, objects, archive and outbox agree, and what to do where they do not."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
-from industriverse.atlas.applying import Applier
+from industriverse.atlas.applying import Applier, write
 from industriverse.atlas.archive import Archive
 from industriverse.atlas.codec import KIND_OF
 from industriverse.atlas.cypher_tools import OBJECT_KEYS, SHIFTS_WITHOUT_TRANSITION, TRANSITIONS
 from industriverse.atlas.engine import Statement
 from industriverse.atlas.errors import AtlasError, ObjectCorruptError, ObjectMissingError
 from industriverse.atlas.graph import GraphAtlas
-from industriverse.atlas.model import EnergyState, Kind, Proof, Transition
+from industriverse.atlas.model import EnergyState, Kind, Proof, Record, Transition
 from industriverse.atlas.objects import ObjectStore
 from industriverse.atlas.outbox import Entry, Outbox, Status
 
@@ -91,6 +92,9 @@ def check(
     repair: bool = False,
     sources: Sequence[ObjectStore] = (),
     keep: Collection[str] = (),
+    held: Mapping[str, str] = MappingProxyType({}),
+    records: Sequence[Record] = (),
+    progress: Callable[[str, int], None] | None = None,
     grace: timedelta = _GRACE,
     now: datetime | None = None,
 ) -> CheckReport:
@@ -106,7 +110,10 @@ def check(
         outbox: Entries carried over and not pruned are compared with the graph.
         repair: Whether to change anything.
         sources: Object stores to take lost objects from, such as that of a backup.
-        keep: Keys of objects that others refer to; they are no orphans.
+        keep: Keys of objects that others may refer to; they are no orphans.
+        held: Keys of objects that others refer to, with who does; they must be there.
+        records: What others, such as the ledger, testify to; it must be in the graph.
+        progress: Told what was looked at and how many of it so far.
         grace: An object younger than this is no orphan: what refers to it may be about to be written.
         now: The time to judge the age of objects by.
 
@@ -116,12 +123,14 @@ def check(
     stores = _Stores(atlas, objects, outbox, sources, repair)
     pending = outbox.counts()[Status.PENDING] if outbox else 0
     # References first: an object that is referred to after this is younger than the grace.
-    references = _references(atlas, objects)
-    held: set[str] = set()
+    references = _references(atlas, objects, held)
+    tell = progress or _silent
+    present: set[str] = set()
     findings: list[Finding] = []
     oldest_orphan = (now or datetime.now(UTC)) - grace
     for info in objects.objects():
-        held.add(info.key)
+        present.add(info.key)
+        tell("objects", len(present))
         if not objects.intact(info.key):
             findings.append(_heal(stores, Drift.WRONG_HASH, info.key, references.get(info.key, "nothing")))
         elif pending == 0 and not (
@@ -130,7 +139,7 @@ def check(
             if repair:
                 objects.delete(info.key)
             findings.append(Finding(Drift.ORPHAN_OBJECT, info.key, "nothing refers to it", repair))
-    lost = [(key, owner) for key, owner in references.items() if key not in held]
+    lost = [(key, owner) for key, owner in references.items() if key not in present]
     findings += [_heal(stores, Drift.MISSING_OBJECT, key, owner) for key, owner in lost]
     entries = 0
     if outbox:
@@ -139,12 +148,32 @@ def check(
         findings += [
             Finding(Drift.REFUSED_ENTRY, str(entry.sequence), entry.reason) for entry in outbox.refused()
         ]
+    findings += _testified(stores, records)
     findings += _unlinked_shifts(stores)
-    return CheckReport(tuple(findings), len(held), len(references), entries, pending)
+    return CheckReport(tuple(findings), len(present), len(references), entries, pending)
 
 
-def _references(atlas: GraphAtlas, objects: ObjectStore) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _silent(_: str, __: int) -> None:
+    """No one asked to be told."""
+
+
+def _testified(stores: _Stores, records: Sequence[Record]) -> list[Finding]:
+    """Records that others know of and the graph does not."""
+    findings = []
+    for record in records:
+        kind = KIND_OF[type(record)]
+        if stores.atlas.record(kind, record.id) is not None:
+            continue
+        finding = Finding(Drift.MISSING_RECORD, f"{kind} {record.id}", "another store testifies to it")
+        if stores.repair:
+            write(stores.atlas, record)
+            finding = replace(finding, repaired=True)
+        findings.append(finding)
+    return findings
+
+
+def _references(atlas: GraphAtlas, objects: ObjectStore, held: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = dict(held)
     for kind, text in OBJECT_KEYS.items():
         [rows] = atlas.engine.read([Statement(text)])
         found |= {row["key"]: f"{kind} {row['id']}" for row in rows}

@@ -11,10 +11,12 @@ from industriverse.atlas.model import (
     Entity,
     Incident,
     Kind,
+    Model,
     Proof,
     Record,
     RegimeShift,
     Service,
+    Term,
     Transition,
     check_incident,
 )
@@ -29,6 +31,8 @@ KIND_OF: dict[type[Record], Kind] = {
     Proof: Kind.PROOF,
     Service: Kind.SERVICE,
     Entity: Kind.ENTITY,
+    Model: Kind.MODEL,
+    Term: Kind.TERM,
 }
 _CLASS_OF: dict[str, type[Record | Transition]] = {one.__name__: one for one in (*KIND_OF, Transition)}
 

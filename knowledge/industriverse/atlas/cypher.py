@@ -10,26 +10,32 @@ indexes, ``SHORTEST``, ``percentileCont``, ``COLLECT {}``, writes inside ``CALL 
 from collections.abc import Iterable, Iterator
 from itertools import chain, combinations
 
-from industriverse.atlas.model import Kind
+from industriverse.atlas.model import VECTOR_LENGTH, Kind
 
 __all__ = [
     "FILTERS",
     "LINK_TRANSITIONS",
     "MAX_PATH_STEPS",
+    "NEO4J_ONLY",
     "PROPERTIES",
     "READ_SCHEMA",
     "RECORD_ACTION",
     "RECORD_INCIDENT",
+    "RECORD_MODEL",
     "RECORD_PROOF",
     "RECORD_SHIFT",
     "RELATIONS",
     "SCHEMA",
     "SCHEMA_VERSION",
+    "SIMILAR",
+    "SIMILAR_BY_INDEX",
     "TIMED",
     "TRANSITION_PATH",
     "UPSERT_ENTITIES",
     "UPSERT_SERVICES",
     "UPSERT_STATES",
+    "UPSERT_TERMS",
+    "VECTOR_INDEX",
     "WRITE_SCHEMA",
     "all_texts",
     "assignments",
@@ -42,7 +48,7 @@ __all__ = [
     "total",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Neo4j takes no parameter for the bound of a path, so it is part of the text.
 MAX_PATH_STEPS = 2_000
 
@@ -58,6 +64,7 @@ PROPERTIES: dict[Kind, tuple[str, ...]] = {
         "entities",
         "reference_digest",
         "evidence",
+        "vector",
     ),
     Kind.SHIFT: ("id", "timestamp_ns", "service", "state", "from_regime", "to_regime", "score", "p_value"),
     Kind.INCIDENT: ("id", "timestamp_ns", "closed_ns", "service", "entity", "tickets"),
@@ -74,6 +81,8 @@ PROPERTIES: dict[Kind, tuple[str, ...]] = {
     ),
     Kind.SERVICE: ("id", "name", "domain"),
     Kind.ENTITY: ("id", "name", "category"),
+    Kind.MODEL: ("id", "timestamp_ns", "name", "family", "service", "checkpoint"),
+    Kind.TERM: ("id", "label", "definition", "broader"),
 }
 TIMED = frozenset(kind for kind in Kind if "timestamp_ns" in PROPERTIES[kind])
 RELATIONS = (
@@ -85,6 +94,8 @@ RELATIONS = (
     "AFFECTS",
     "ANSWERS",
     "PROVES",
+    "FITTED_TO",
+    "BROADER",
 )
 
 SCHEMA = (
@@ -142,6 +153,14 @@ UPSERT_SERVICES = (
 UPSERT_ENTITIES = (
     f"UNWIND $rows AS row MERGE (n:Entity {{id: row.id}}) SET {assignments(Kind.ENTITY, 'row.')}"
 )
+UPSERT_TERMS = (
+    f"UNWIND $rows AS row MERGE (n:Term {{id: row.id}}) SET {assignments(Kind.TERM, 'row.')}",
+    "UNWIND $rows AS row MATCH (n:Term {id: row.id})-[r:BROADER]->(b:Term) "
+    "WHERE NOT b.id IN row.broader DELETE r",
+    "UNWIND $rows AS row MATCH (n:Term {id: row.id}) UNWIND row.broader AS broader "
+    "MERGE (b:Term {id: broader}) ON CREATE SET b.label = '', b.definition = '', b.broader = [] "
+    "MERGE (n)-[:BROADER]->(b)",
+)
 LINK_TRANSITIONS = (
     "UNWIND $rows AS row MATCH (a:EnergyState {id: row.source}) MATCH (b:EnergyState {id: row.target}) "
     "MERGE (a)-[t:TRANSITIONS_TO]->(b) SET t.cause = row.cause RETURN count(*) AS written"
@@ -171,11 +190,51 @@ RECORD_PROOF = (
     "MERGE (n)-[:PROVES]->(s) RETURN count(*) AS written",
 )
 
+RECORD_MODEL = (
+    "MATCH (n:Model {id: $id})-[r:FITTED_TO]->(v:Service) WHERE v.id <> $service DELETE r",
+    f"MERGE (n:Model {{id: $id}}) SET {assignments(Kind.MODEL, '$')}",
+    "MATCH (n:Model {id: $id}) UNWIND $services AS service MERGE (v:Service {id: service}) "
+    "ON CREATE SET v.name = '', v.domain = '' MERGE (n)-[:FITTED_TO]->(v)",
+)
+
 TRANSITION_PATH = (
     "MATCH (a:EnergyState {id: $source}), (b:EnergyState {id: $target}) "
     f"MATCH p = shortestPath((a)-[:TRANSITIONS_TO*..{MAX_PATH_STEPS}]->(b)) "
     "RETURN [n IN nodes(p) | n.id] AS states"
 )
+
+# Squared Euclidean distance, in the one form that every engine computes.
+_DISTANCE = (
+    f"reduce(d = 0.0, i IN range(0, {VECTOR_LENGTH - 1}) | "
+    "d + (n.vector[i] - $vector[i]) * (n.vector[i] - $vector[i]))"
+)
+SIMILAR = (
+    f"MATCH (n:EnergyState) WHERE size(n.vector) = {VECTOR_LENGTH} AND n.id <> $id "
+    f"WITH n.id AS id, {_DISTANCE} AS squared ORDER BY squared, id LIMIT $limit "
+    "RETURN id, squared ORDER BY squared, id"
+)
+# Neo4j from 5.13 on; the other engines refuse the text and are asked for the exact answer.
+VECTOR_INDEX = (
+    "CREATE VECTOR INDEX state_vector IF NOT EXISTS FOR (n:EnergyState) ON (n.vector) OPTIONS {indexConfig: "
+    f"{{`vector.dimensions`: {VECTOR_LENGTH}, `vector.similarity_function`: 'euclidean'}}}}"
+)
+SIMILAR_BY_INDEX = (
+    "CALL db.index.vector.queryNodes('state_vector', $limit, $vector) YIELD node, score "
+    "WHERE node.id <> $id RETURN node.id AS id, 1.0 / score - 1.0 AS squared ORDER BY squared, id"
+)
+
+
+NEO4J_ONLY = (VECTOR_INDEX, SIMILAR_BY_INDEX)
+"""What only Neo4j is asked, and only if it answers."""
+
+
+def _text_filter(*names: str, listed: str = "") -> str:
+    """Every word of ``$words`` (lower case) occurs in one of some properties, or in one item of a list."""
+    places = [f"toLower(n.{name}) CONTAINS word" for name in names]
+    if listed:
+        places.append(f"any(item IN n.{listed} WHERE toLower(item) CONTAINS word)")
+    return f"all(word IN $words WHERE {' OR '.join(places)})"
+
 
 _SERVICE_FILTER = {"service": "n.service = $service"}
 _TIME_FILTERS = {"start_ns": "n.timestamp_ns >= $start_ns", "stop_ns": "n.timestamp_ns < $stop_ns"}
@@ -185,15 +244,40 @@ FILTERS: dict[Kind, dict[str, str]] = {
         "domain": "n.domain = $domain",
         "regime": "n.regime = $regime",
         "entity": "",
+        "words": _text_filter("id", "domain", "regime", "service", listed="entities"),
         **_SERVICE_FILTER,
         **_TIME_FILTERS,
     },
-    Kind.SHIFT: {"regime": "n.to_regime = $regime", **_SERVICE_FILTER, **_TIME_FILTERS},
-    Kind.INCIDENT: {"entity": "n.entity = $entity", **_SERVICE_FILTER, **_TIME_FILTERS},
-    Kind.ACTION: {"entity": "n.target = $entity", **_TIME_FILTERS},
-    Kind.PROOF: {**_SERVICE_FILTER, **_TIME_FILTERS},
-    Kind.SERVICE: {"domain": "n.domain = $domain"},
-    Kind.ENTITY: {},
+    Kind.SHIFT: {
+        "regime": "n.to_regime = $regime",
+        "words": _text_filter("id", "service", "state", "from_regime", "to_regime"),
+        **_SERVICE_FILTER,
+        **_TIME_FILTERS,
+    },
+    Kind.INCIDENT: {
+        "entity": "n.entity = $entity",
+        "words": _text_filter("id", "service", "entity", listed="tickets"),
+        **_SERVICE_FILTER,
+        **_TIME_FILTERS,
+    },
+    Kind.ACTION: {
+        "entity": "n.target = $entity",
+        "words": _text_filter("id", "incident", "verb", "target", "outcome"),
+        **_TIME_FILTERS,
+    },
+    Kind.PROOF: {
+        "words": _text_filter("id", "service", "evidence_sha256", listed="states"),
+        **_SERVICE_FILTER,
+        **_TIME_FILTERS,
+    },
+    Kind.SERVICE: {"domain": "n.domain = $domain", "words": _text_filter("id", "name", "domain")},
+    Kind.ENTITY: {"words": _text_filter("id", "name", "category")},
+    Kind.MODEL: {
+        "words": _text_filter("id", "name", "family", "service"),
+        **_SERVICE_FILTER,
+        **_TIME_FILTERS,
+    },
+    Kind.TERM: {"words": _text_filter("id", "label", "definition")},
 }
 
 
@@ -285,7 +369,11 @@ def all_texts() -> tuple[str, ...]:
         *RECORD_ACTION,
         *RECORD_INCIDENT,
         *RECORD_PROOF,
+        *RECORD_MODEL,
+        *UPSERT_TERMS,
         TRANSITION_PATH,
+        SIMILAR,
+        *NEO4J_ONLY,
         *(count_relations(relation) for relation in RELATIONS),
     ]
     for kind in Kind:

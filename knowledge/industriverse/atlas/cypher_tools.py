@@ -60,6 +60,9 @@ OBJECT_KEYS = {
     Kind.PROOF: (
         "MATCH (n:Proof) WHERE n.certificate <> '' RETURN n.id AS id, n.certificate AS key ORDER BY id"
     ),
+    Kind.MODEL: (
+        "MATCH (n:Model) WHERE n.checkpoint <> '' RETURN n.id AS id, n.checkpoint AS key ORDER BY id"
+    ),
 }
 # A shift says that its state was entered from another; the newest earlier one in the regime it left.
 SHIFTS_WITHOUT_TRANSITION = (
@@ -102,6 +105,13 @@ IMPORTS: dict[str, tuple[str, ...]] = {
         "UNWIND $rows AS row MATCH (n:Proof {id: row.id}) UNWIND row.states AS state "
         "MATCH (s:EnergyState {id: state}) MERGE (n)-[:PROVES]->(s) RETURN count(*) AS written",
     ),
+    "Model": (
+        f"UNWIND $rows AS row {_batch(Kind.MODEL)}",
+        "UNWIND $rows AS row MATCH (n:Model {id: row.id}) WHERE row.service <> '' "
+        "MERGE (v:Service {id: row.service}) ON CREATE SET v.name = '', v.domain = '' "
+        "MERGE (n)-[:FITTED_TO]->(v)",
+    ),
+    "Term": cypher.UPSERT_TERMS,
     "ArchiveSegment": (RECORD_SEGMENTS,),
 }
 

@@ -49,6 +49,11 @@ class EmbeddedEngine:
                 f"the Atlas at {path.parent} cannot be opened: {error}", hint="restore it from a backup"
             ) from error
 
+    @property
+    def vector_index(self) -> bool:
+        """Its vector search does not reach the durable session; the exact answer is computed."""
+        return False
+
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each on its own."""
         with self._writing:

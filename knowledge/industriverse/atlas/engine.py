@@ -30,6 +30,10 @@ class Statement:
 class Engine(Protocol):
     """A graph that speaks Cypher. Methods may be called from any thread."""
 
+    @property
+    def vector_index(self) -> bool:
+        """Whether nearest states are found by an index of the engine's own."""
+
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each on its own; they are idempotent."""
 

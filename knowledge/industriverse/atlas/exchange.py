@@ -26,7 +26,7 @@ __all__ = ["Progress", "export_graph", "import_graph", "literal", "value_of"]
 
 Progress = Callable[[str, int], None]
 
-_HEADER = "// industriverse atlas export 1"
+_HEADER = "// industriverse atlas export 2"
 _ROWS = 500
 _MAX_LINE = 64 * 1_024 * 1_024
 _PARAMETER = re.compile(r":param rows => (\[.*\]);")
@@ -36,7 +36,17 @@ _STRING_OR_KEY = re.compile(r'"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=:)')
 # so that a backslash before a u takes the u along.
 _ESCAPED = re.compile(r'\\u|[\x00-\x1f"\\\x7f-\x9f\u2028\u2029]')
 _ESCAPES = {"\\u": r"\\\u0075", '"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_ORDER = (Kind.SERVICE, Kind.ENTITY, Kind.STATE, Kind.SHIFT, Kind.INCIDENT, Kind.ACTION, Kind.PROOF)
+_ORDER = (
+    Kind.SERVICE,
+    Kind.ENTITY,
+    Kind.TERM,
+    Kind.MODEL,
+    Kind.STATE,
+    Kind.SHIFT,
+    Kind.INCIDENT,
+    Kind.ACTION,
+    Kind.PROOF,
+)
 # The records that end by returning how many links they wrote, and how many that must be.
 _EXPECTED: dict[str, Callable[[Row], int]] = {
     "Transition": lambda _: 1,
@@ -279,6 +289,6 @@ def _checked(name: str, row: Row) -> Row:
     if isinstance(record, Incident):
         decode("Incident", encode(record))
         return _with_datetime({one: row[one] for one in names})
-    if name in {"Service", "Entity"}:
-        return asdict(record)
+    if name in {"Service", "Entity", "Term"}:
+        return encode(record)
     return row_of(record)  # type: ignore[arg-type]

@@ -1,10 +1,12 @@
 """The Atlas over any engine that speaks the shared Cypher."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from industriverse.atlas import cypher
+from industriverse.atlas.codec import encode
 from industriverse.atlas.engine import Engine, Row, Statement
 from industriverse.atlas.errors import (
     AtlasClosedError,
@@ -14,17 +16,21 @@ from industriverse.atlas.errors import (
     UnknownRecordError,
 )
 from industriverse.atlas.model import (
+    VECTOR_LENGTH,
     Action,
     EnergyState,
     Entity,
     Incident,
     Kind,
+    Model,
     Proof,
     Record,
     RegimeShift,
     Service,
+    Term,
     Transition,
     check_incident,
+    check_vector,
     timestamp_of,
 )
 from industriverse.atlas.readonly import require_read_only
@@ -47,6 +53,8 @@ _CLASSES: dict[Kind, type[Record]] = {
     Kind.PROOF: Proof,
     Kind.SERVICE: Service,
     Kind.ENTITY: Entity,
+    Kind.MODEL: Model,
+    Kind.TERM: Term,
 }
 
 
@@ -91,6 +99,10 @@ class GraphAtlas:
     def upsert_entities(self, entities: Sequence[Entity]) -> None:
         """Write names and categories of entities, all or none."""
         self._write_batch((cypher.UPSERT_ENTITIES,), [asdict(entity) for entity in entities])
+
+    def upsert_terms(self, terms: Sequence[Term]) -> None:
+        """Write words of the vocabulary, linked to the broader ones, all or none."""
+        self._write_batch(cypher.UPSERT_TERMS, [encode(term) for term in terms])
 
     def link_transitions(self, transitions: Sequence[Transition]) -> None:
         """Link states that follow each other, all or none."""
@@ -139,6 +151,29 @@ class GraphAtlas:
         statements = [Statement(text, parameters) for text in before]
         refers_to = f"a state of proof {proof.id!r}"
         self._open.write([*statements, Statement(link, parameters, len(proof.states), refers_to)])
+
+    def record_model(self, model: Model) -> None:
+        """Write a model, linked to the stream that it was fitted to."""
+        parameters = {**row_of(model), "services": [model.service] if model.service else []}
+        self._open.write([Statement(text, parameters) for text in cypher.RECORD_MODEL])
+
+    def similar(
+        self, vector: Sequence[float], *, limit: int = 10, besides: str = ""
+    ) -> tuple[tuple[EnergyState, float], ...]:
+        """The states nearest to a place in the space of states, nearest first, with their distances."""
+        place = tuple(float(value) for value in vector)
+        check_vector("Similar.vector", place)
+        if not place or not 1 <= limit <= _MAX_NEIGHBOURS:
+            raise SearchError(
+                f"vector of {len(place)} numbers, limit {limit}",
+                hint=f"give {VECTOR_LENGTH} numbers and a limit of 1 to {_MAX_NEIGHBOURS}",
+            )
+        # The index may return the state that is left out, so it is asked for one more.
+        indexed = self._open.vector_index
+        parameters = {"vector": list(place), "limit": limit + indexed, "id": besides}
+        rows = self._read(cypher.SIMILAR_BY_INDEX if indexed else cypher.SIMILAR, parameters)[:limit]
+        found = [(self.state(row["id"]), math.sqrt(max(0.0, row["squared"]))) for row in rows]
+        return tuple((state, distance) for state, distance in found if state is not None)
 
     def state(self, identifier: str) -> EnergyState | None:
         """The state with this id, or None."""
@@ -291,12 +326,9 @@ class GraphAtlas:
             engine.write([Statement(text, {"rows": rows}, expected, refers_to) for text in texts])
 
 
-def row_of(record: EnergyState | RegimeShift | Action | Proof) -> Row:
+def row_of(record: EnergyState | RegimeShift | Action | Proof | Model) -> Row:
     """The parameters that write a record with a time."""
-    plain = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in asdict(record).items()
-    }
-    return {**plain, "timestamp": timestamp_of(record.timestamp_ns).isoformat()}
+    return {**encode(record), "timestamp": timestamp_of(record.timestamp_ns).isoformat()}
 
 
 def record_of(kind: Kind, row: Row) -> Record:
@@ -313,4 +345,7 @@ def record_of(kind: Kind, row: Row) -> Record:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
     }
+    if kind is Kind.STATE and values.get("vector") is None:
+        # Written before states had a place in a space.
+        values["vector"] = ()
     return _CLASSES[kind](**values)

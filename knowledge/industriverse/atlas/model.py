@@ -15,23 +15,30 @@ from industriverse.atlas.errors import RecordError
 from industriverse.signals import Incident
 
 __all__ = [
+    "VECTOR_LENGTH",
     "Action",
     "EnergyState",
     "Entity",
     "Incident",
     "Kind",
+    "Model",
     "Proof",
     "Record",
     "RegimeShift",
     "Service",
+    "Term",
     "Transition",
     "check_incident",
+    "check_vector",
     "timestamp_of",
 ]
 
 # Long enough for any path-like name, short enough that an id can never be a payload.
 _MAX_TEXT = 1_024
 _INT64_MAX = 2**63 - 1
+VECTOR_LENGTH = 8
+"""Means of energy, innovation energy, temperature, entropy, work, heat, structure, entropy production."""
+
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,6 +53,8 @@ class Kind(StrEnum):
     PROOF = "Proof"
     SERVICE = "Service"
     ENTITY = "Entity"
+    MODEL = "Model"
+    TERM = "Term"
 
 
 def timestamp_of(timestamp_ns: int) -> datetime:
@@ -79,6 +88,19 @@ def _check_time(record: str, field: str, value: object) -> None:
 def _check_number(record: str, field: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RecordError(f"{record}.{field} is {value!r:.80}", hint="give a finite number")
+
+
+def check_vector(field: str, values: tuple[float, ...]) -> None:
+    """Refuse numbers that are no place in the space of states; none at all means that it is unknown.
+
+    Raises:
+        RecordError: Naming the field.
+    """
+    if len(values) not in (0, VECTOR_LENGTH):
+        raise RecordError(f"{field} has {len(values)} numbers", hint=f"give {VECTOR_LENGTH} or none")
+    record, _, name = field.partition(".")
+    for value in values:
+        _check_number(record, name, value)
 
 
 def _check_digest(record: str, field: str, value: str, *, empty: bool = True) -> None:
@@ -143,6 +165,8 @@ class EnergyState:
         entities: Assets that the state concerns.
         reference_digest: SHA-256 of the fitted reference, hex; empty if none.
         evidence: Key of the readings in the object store (SHA-256 hex); empty if none.
+        vector: Place in the space in which states are compared, ``VECTOR_LENGTH`` finite numbers; empty if
+            unknown.
     """
 
     id: str
@@ -155,6 +179,7 @@ class EnergyState:
     entities: tuple[str, ...] = ()
     reference_digest: str = ""
     evidence: str = ""
+    vector: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for field in ("id", "domain", "regime", "service"):
@@ -166,6 +191,8 @@ class EnergyState:
         _check_texts("EnergyState", "entities", self.entities)
         _check_digest("EnergyState", "reference_digest", self.reference_digest)
         _check_digest("EnergyState", "evidence", self.evidence)
+        object.__setattr__(self, "vector", tuple(self.vector))
+        check_vector("EnergyState.vector", self.vector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +316,60 @@ class Proof:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something that was fitted: a reference of equilibrium, a predictor, a regime.
+
+    Attributes:
+        id: Identifier of this version, such as its digest.
+        timestamp_ns: When it was fitted or stored.
+        name: What it is a version of.
+        family: ``"reference"``, ``"predictor"``, …
+        service: The stream that it was fitted to; empty if to none in particular.
+        checkpoint: Key of its weights in the object store, hex; empty if kept elsewhere or let go.
+    """
+
+    id: str
+    timestamp_ns: int
+    name: str
+    family: str
+    service: str = ""
+    checkpoint: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("id", "name", "family"):
+            _check_text("Model", field, getattr(self, field))
+        _check_text("Model", "service", self.service, empty=True)
+        _check_time("Model", "timestamp_ns", self.timestamp_ns)
+        _check_digest("Model", "checkpoint", self.checkpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the vocabulary.
+
+    Attributes:
+        id: Identifier.
+        label: The word as people write it.
+        definition: What it means, in a sentence or two.
+        broader: Ids of the terms that this one is a kind of.
+    """
+
+    id: str
+    label: str = ""
+    definition: str = ""
+    broader: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_text("Term", "id", self.id)
+        _check_text("Term", "label", self.label, empty=True)
+        _check_text("Term", "definition", self.definition, empty=True)
+        object.__setattr__(self, "broader", tuple(dict.fromkeys(self.broader)))
+        _check_texts("Term", "broader", self.broader)
+        if self.id in self.broader:
+            raise RecordError(f"term {self.id!r:.80} is broader than itself", hint="leave it out of broader")
+
+
 def check_incident(incident: Incident) -> None:
     """Refuse an incident that the graph could not hold.
 
@@ -304,4 +385,4 @@ def check_incident(incident: Incident) -> None:
         _check_time("Incident", "closed_ns", incident.closed_ns)
 
 
-Record = EnergyState | RegimeShift | Incident | Action | Proof | Service | Entity
+Record = EnergyState | RegimeShift | Incident | Action | Proof | Service | Entity | Model | Term

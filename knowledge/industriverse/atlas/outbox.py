@@ -19,7 +19,7 @@ from industriverse.atlas.errors import AtlasError, OutboxFullError
 from industriverse.atlas.model import Incident, Record, Transition
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy import Connection, Engine, MetaData, Table
 
 __all__ = ["Entry", "Outbox", "Status"]
 
@@ -79,6 +79,7 @@ class Outbox:
         event.listen(self._engine, "connect", _prepare)
         event.listen(self._engine, "begin", _begin)
         self._table = _table()
+        self._marks = _marks(self._table.metadata)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._table.metadata.create_all(self._engine)
@@ -95,6 +96,7 @@ class Outbox:
         objects: Sequence[bytes] = (),
         states: Sequence[str] = (),
         key: str = "",
+        mark: str | None = None,
         connection: "Connection | None" = None,
     ) -> int:
         """Promise writes, all or none: objects first, then records in their order.
@@ -105,6 +107,7 @@ class Outbox:
             objects: For the object store.
             states: States that the incidents among the records involve.
             key: Name of this promise; one that was made before is not made again.
+            mark: What whoever writes the stream wants to find again; it changes with the promise or not at all.
             connection: Transaction of the same database to be part of.
 
         Returns:
@@ -134,10 +137,21 @@ class Outbox:
                 "reason": "",
                 "idempotency": f"{key}/{number}" if key else None,
             }
-        if not rows:
+        if not rows and mark is None:
             return 0
         with self._transaction(connection) as transaction:
-            return self._insert(transaction, rows, key)
+            added = self._insert(transaction, rows, key) if rows else 0
+            if mark is not None:
+                self._set_mark(transaction, stream, mark)
+            return added
+
+    def mark(self, stream: str) -> str | None:
+        """The mark that the last promise of a stream left, None if there is none."""
+        from sqlalchemy import select
+
+        query = select(self._marks.c.body).where(self._marks.c.stream == stream)
+        with self._engine.begin() as transaction:
+            return transaction.execute(query).scalar_one_or_none()
 
     def pending(self, limit: int = 1_000) -> list[Entry]:
         """The entries that wait longest, in order."""
@@ -228,6 +242,12 @@ class Outbox:
         transaction.execute(insert(self._table), rows)
         return len(rows)
 
+    def _set_mark(self, transaction: "Connection", stream: str, mark: str) -> None:
+        from sqlalchemy import delete, insert
+
+        transaction.execute(delete(self._marks).where(self._marks.c.stream == stream))
+        transaction.execute(insert(self._marks).values(stream=stream, body=mark))
+
     def _entries(self, status: Status, *, after: int = 0, limit: int) -> list[Entry]:
         from sqlalchemy import select
 
@@ -276,6 +296,17 @@ def _table() -> "Table":
         Column("settled_ns", BigInteger),
         Index("atlas_outbox_status", "status", "sequence"),
         sqlite_autoincrement=True,
+    )
+
+
+def _marks(metadata: "MetaData") -> "Table":
+    from sqlalchemy import Column, Table, Text
+
+    return Table(
+        "atlas_marks",
+        metadata,
+        Column("stream", Text, primary_key=True),
+        Column("body", Text, nullable=False),
     )
 
 

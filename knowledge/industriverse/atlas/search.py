@@ -14,6 +14,7 @@ __all__ = ["MAX_LIMIT", "Page", "Position", "Search", "decode_cursor", "encode_c
 
 MAX_LIMIT = 500
 _INT64_MAX = 2**63 - 1
+_MAX_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Search:
         service: Stream of states, shifts, incidents and proofs.
         entity: Asset that states concern, incidents affect or actions target.
         regime: Regime of states; regime that shifts lead to.
+        text: Words that must all occur in names and ids, in any case of letters.
         start_ns: First time that belongs to the range.
         stop_ns: First time behind the range.
         newest_first: Direction of the order by time, then id.
@@ -41,6 +43,7 @@ class Search:
     service: str | None = None
     entity: str | None = None
     regime: str | None = None
+    text: str | None = None
     start_ns: int | None = None
     stop_ns: int | None = None
     newest_first: bool = True
@@ -49,17 +52,21 @@ class Search:
 
     def __post_init__(self) -> None:
         for name in sorted(set(self.filters) - set(FILTERS[self.kind])):
-            known = ", ".join(sorted(FILTERS[self.kind])) or "no filter"
+            known = ", ".join(sorted({"words": "text"}.get(one, one) for one in FILTERS[self.kind]))
             raise SearchError(f"{self.kind} has no filter {name!r}", hint=f"it takes {known}")
+        if self.text is not None and len(self.text) > _MAX_TEXT:
+            raise SearchError(f"text has {len(self.text)} characters", hint=f"give at most {_MAX_TEXT}")
         if not 1 <= self.limit <= MAX_LIMIT:
             raise SearchError(f"limit is {self.limit}", hint=f"give 1 to {MAX_LIMIT}")
 
     @property
-    def filters(self) -> dict[str, str | int]:
+    def filters(self) -> dict[str, str | int | list[str]]:
         """The filters in force, by name."""
-        plain = {"kind", "newest_first", "limit", "cursor"}
+        plain = {"kind", "newest_first", "limit", "cursor", "text"}
         names = [field.name for field in fields(self) if field.name not in plain]
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+        found = {name: value for name in names if (value := getattr(self, name)) is not None}
+        words = (self.text or "").lower().split()
+        return {**found, "words": words} if words else found
 
     @property
     def digest(self) -> str:

@@ -10,10 +10,12 @@ from industriverse.atlas.model import (
     Entity,
     Incident,
     Kind,
+    Model,
     Proof,
     Record,
     RegimeShift,
     Service,
+    Term,
     Transition,
 )
 from industriverse.atlas.search import Page, Search
@@ -100,6 +102,9 @@ class AtlasStore(Protocol):
     def upsert_entities(self, entities: Sequence[Entity]) -> None:
         """Write names and categories of entities, all or none."""
 
+    def upsert_terms(self, terms: Sequence[Term]) -> None:
+        """Write words of the vocabulary, linked to the broader ones, all or none."""
+
     def link_transitions(self, transitions: Sequence[Transition]) -> None:
         """Link states that follow each other, all or none.
 
@@ -133,6 +138,23 @@ class AtlasStore(Protocol):
 
         Raises:
             UnknownRecordError: If a state is not in the graph.
+        """
+
+    def record_model(self, model: Model) -> None:
+        """Write a model, linked to the stream that it was fitted to."""
+
+    def similar(
+        self, vector: Sequence[float], *, limit: int = 10, besides: str = ""
+    ) -> tuple[tuple[EnergyState, float], ...]:
+        """The states nearest to a place in the space of states, nearest first, with their Euclidean distances.
+
+        Args:
+            vector: ``VECTOR_LENGTH`` finite numbers.
+            limit: States at most, 1 to 2,000.
+            besides: Id of a state to leave out, such as the one that lies there.
+
+        Raises:
+            SearchError: If the vector or the limit is out of range.
         """
 
     def state(self, identifier: str) -> EnergyState | None:

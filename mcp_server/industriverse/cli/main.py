@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
+from industriverse.cli.atlas import atlas
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
 class _OneLineErrors(click.Group):
@@ -56,34 +55,84 @@ def main() -> None:
     """
 
 
-@main.command()
-@_home
-@_toolsets
-@_read_only
-def mcp(home: Path | None, toolsets: str | None, read_only: bool) -> None:
-    """Serve MCP over standard input and output, for a local MCP client."""
-    from industriverse.cli.serving import serve_stdio
-
-    serve_stdio(home=home, toolsets=toolsets, read_only=read_only)
-
-
-@main.command()
-@_home
-@_toolsets
-@_read_only
-@click.option(
-    "--host",
-    default="127.0.0.1",
+_tools = click.option("--tools", default=None, help="Comma-separated tools to show beside those.")
+_exclude = click.option("--exclude", default=None, help="Comma-separated tools never to show.")
+_log_format = click.option(
+    "--log-format",
+    default="text",
     show_default=True,
-    type=click.Choice(LOOPBACK_HOSTS),
-    help="Loopback only: this version has no authentication to offer beyond it.",
+    type=click.Choice(["text", "json"]),
+    help="How logs are written to standard error.",
 )
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
-def serve(home: Path | None, toolsets: str | None, read_only: bool, host: str, port: int) -> None:
-    """Serve MCP at /mcp, REST at /v1, /healthz and /metrics over HTTP."""
-    from industriverse.cli.serving import serve_http
 
-    serve_http(home=home, toolsets=toolsets, read_only=read_only, host=host, port=port)
+
+@main.command()
+@_home
+@_toolsets
+@_tools
+@_exclude
+@_read_only
+@_log_format
+def mcp(
+    home: Path | None,
+    toolsets: str | None,
+    tools: str | None,
+    exclude: str | None,
+    read_only: bool,
+    log_format: str,
+) -> None:
+    """Serve MCP over standard input and output, for a local MCP client."""
+    from industriverse.cli.serving import SurfaceOptions, serve_stdio
+
+    serve_stdio(home=home, surface=SurfaceOptions(toolsets, tools, exclude, read_only), log_format=log_format)
+
+
+@main.command()
+@_home
+@_toolsets
+@_tools
+@_exclude
+@_read_only
+@_log_format
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--auth",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "token", "oauth"]),
+    help="Who may call: anyone on this machine, holders of a token, or of a token or JWT.",
+)
+@click.option("--public-name", multiple=True, help="Host name by which clients reach the server; repeatable.")
+@click.option("--issuer", help="Authorization server whose JWTs are taken.")
+@click.option("--resource", help="Public URL of this server's /mcp, which JWTs must name as audience.")
+@click.option("--jwks", help="File or URL of the issuer's keys.")
+@click.option("--stateless", is_flag=True, help="Keep no sessions of older MCP clients.")
+def serve(
+    home: Path | None,
+    toolsets: str | None,
+    tools: str | None,
+    exclude: str | None,
+    read_only: bool,
+    log_format: str,
+    host: str,
+    port: int,
+    auth: str,
+    public_name: tuple[str, ...],
+    issuer: str | None,
+    resource: str | None,
+    jwks: str | None,
+    stateless: bool,
+) -> None:
+    """Serve MCP at /mcp, REST and events at /v1, /healthz, /readyz and /metrics over HTTP."""
+    from industriverse.cli.serving import HttpOptions, SurfaceOptions, serve_http
+
+    serve_http(
+        home=home,
+        surface=SurfaceOptions(toolsets, tools, exclude, read_only),
+        http=HttpOptions(host, port, auth, public_name, issuer, resource, jwks, stateless),
+        log_format=log_format,
+    )
 
 
 @main.command()
@@ -246,3 +295,68 @@ def audit_verify(home: Path | None) -> None:
     from industriverse.cli.access import verify_audit_log
 
     verify_audit_log(home)
+
+
+@main.group()
+def nvp() -> None:
+    """Train predictors of fields and look at them."""
+
+
+@nvp.command("train")
+@click.option("--domain", required=True, help="vorticity, burgers or cahn_hilliard.")
+@click.option(
+    "--budget-s", required=True, type=click.FloatRange(min=1.0), help="Processor seconds for everything."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 10_000))
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("predictor.safetensors"),
+    show_default=True,
+    help="Weights; the model card goes beside them as .json.",
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of data and checkpoint. Default: beside the weights, ending in .training.",
+)
+@click.option(
+    "--trajectories", default=40, show_default=True, type=click.IntRange(min=2), help="To train on."
+)
+@click.option("--held-out", default=16, show_default=True, type=click.IntRange(min=2), help="For the gate.")
+@click.option("--updates", type=click.IntRange(min=1), help="Fixed number of updates: reproducible weights.")
+def nvp_train(
+    domain: str,
+    budget_s: float,
+    seed: int,
+    out: Path,
+    work: Path | None,
+    trajectories: int,
+    held_out: int,
+    updates: int | None,
+) -> None:
+    """Train the learned flux of a domain; run the same command again to go on after a kill."""
+    from industriverse.cli.predicting import train_predictor
+
+    train_predictor(
+        domain=domain,
+        budget_s=budget_s,
+        seed=seed,
+        out=out,
+        work=work,
+        trajectories=trajectories,
+        held_out=held_out,
+        updates=updates,
+    )
+
+
+@nvp.command("card")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def nvp_card(path: Path) -> None:
+    """Print the model card inside a weights file."""
+    from industriverse.cli.predicting import show_card
+
+    show_card(path)
+
+
+main.add_command(atlas)

@@ -10,10 +10,11 @@ import click
 import numpy as np
 
 from industriverse.cli.scores import check_scores_path, write_scores_in_input_order
+from industriverse.eil.quarantine import RegimeShift
 from industriverse.eil.scoring import ScoredBlock, ScoringRun
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.times import parse_time, time_text
-from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, Ticket
+from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
 from industriverse.signals.ingest import IngestResult, read_frame
 
 __all__ = ["budget_per_day", "watch_file"]
@@ -85,6 +86,27 @@ def _ticket_line(ticket: Ticket) -> str:
     return f"ticket {ticket.id}  {time_text(ticket.onset_ns)}  score {ticket.score:.2f} nats  {causes}"
 
 
+def _shift_record(shift: RegimeShift) -> dict[str, object]:
+    return {
+        "type": "regime_shift",
+        "id": shift.id,
+        "state": str(shift.state),
+        "since": time_text(shift.change_ns),
+        "detected": time_text(shift.detected_ns),
+        "channel": shift.leading,
+        "departure_sd": shift.departure_sd,
+        "evidence_nats": shift.log_likelihood_ratio,
+    }
+
+
+def _shift_line(shift: RegimeShift) -> str:
+    adopted = "" if shift.decided_by else ", not adopted"
+    return (
+        f"regime shift {shift.id}  since {time_text(shift.change_ns)}  {shift.state}{adopted}  "
+        f"led by {shift.leading} ({shift.departure_sd:+.1f} sd)  {shift.decided_by}".rstrip()
+    )
+
+
 def _with_progress(blocks: Iterable[ScoredBlock], total: int) -> Iterator[ScoredBlock]:
     """Pass blocks on under a progress bar on standard error; no bar where nobody watches."""
     from rich.console import Console
@@ -152,17 +174,24 @@ def watch_file(
     # Only now: a file that cannot be scored gives one line, the error.
     _report_source(file, source)
     click.echo(f"learned from: {run.clean.reason}", err=True)
-    readings = []
+    readings: list[ThermoReadings] = []
+    shifts: dict[str, RegimeShift] = {}
     for block in _with_progress(run.blocks(), len(source.frame)):
         readings.append(block.readings)
         for ticket in block.tickets:
             click.echo(json.dumps(_ticket_record(ticket)) if as_json else _ticket_line(ticket))
+        for shift in block.shifts:
+            shifts[shift.id] = shift
+            click.echo(json.dumps(_shift_record(shift)) if as_json else _shift_line(shift))
     if out is not None:
         write_scores_in_input_order(out, source, readings)
-    _report_summary(run, source, out, as_json=as_json)
+    waiting = [shift.id for shift in shifts.values() if shift.pending]
+    _report_summary(run, source, out, waiting, as_json=as_json)
 
 
-def _report_summary(run: ScoringRun, source: IngestResult, out: Path | None, *, as_json: bool) -> None:
+def _report_summary(
+    run: ScoringRun, source: IngestResult, out: Path | None, waiting: list[str], *, as_json: bool
+) -> None:
     summary = run.summary()
     if as_json:
         record = {
@@ -173,6 +202,7 @@ def _report_summary(run: ScoringRun, source: IngestResult, out: Path | None, *, 
             "tickets": summary.tickets,
             "alarm_rows": summary.alarm_rows,
             "absorbed_rows": summary.absorbed_rows,
+            "regime_shifts_waiting": waiting,
             "promised_per_day": summary.promised_per_day,
             "realised_per_day": summary.realised_per_day,
             "statement": summary.statement,
@@ -186,5 +216,9 @@ def _report_summary(run: ScoringRun, source: IngestResult, out: Path | None, *, 
         f"watched rows in alarm"
     )
     click.echo(summary.statement)
+    if waiting:
+        click.echo(
+            f"{len(waiting)} change of regime waits in quarantine and was not adopted: {', '.join(waiting)}"
+        )
     if out is not None:
         click.echo(f"scores: {out} ({len(source.frame)} rows)")

@@ -1,16 +1,28 @@
 """The MCP server and the web application around one platform."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver import RequestStateSecurity
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.mcpserver import Context, RequestStateSecurity
+from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from industriverse.mcp_server.agent_resources import add_agent_resources
+from industriverse.mcp_server.callers import CurrentCaller, local_caller
+from industriverse.mcp_server.completing import add_completions
+from industriverse.mcp_server.guard import ResponseGuard
+from industriverse.mcp_server.icons import icon_of
+from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requests
+from industriverse.mcp_server.prompts import add_prompts
+from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
+from industriverse.mcp_server.surface import Surface, SurfaceFilter
+from industriverse.mcp_server.task_store import TaskStore
+from industriverse.mcp_server.tasks import Tasks
 from industriverse.mcp_server.tools import add_operations
-from industriverse.operations.context import LOCAL_OPERATOR, Principal
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import registry
 from industriverse.operations.version import platform_version
@@ -18,9 +30,9 @@ from industriverse.operations.version import platform_version
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["LOOPBACK_NAMES", "create_mcp_server", "create_web_application"]
+    from industriverse.mcp_server.web import WebSettings
 
-LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+__all__ = ["McpParts", "create_mcp_server", "create_web_application", "mcp_parts"]
 
 INSTRUCTIONS = (
     "Thermodynamic security of telemetry streams. Energies are in kT and entropies in nats of each stream's "
@@ -29,75 +41,114 @@ INSTRUCTIONS = (
     "Plants served by sim_run are simulations."
 )
 
+CACHE_HINTS: dict[Any, CacheHint] = {
+    "tools/list": CacheHint(ttl_ms=60_000, scope="private"),
+    "prompts/list": CacheHint(ttl_ms=60_000, scope="private"),
+    "resources/list": CacheHint(ttl_ms=60_000, scope="private"),
+    "resources/templates/list": CacheHint(ttl_ms=60_000, scope="private"),
+}
 
-def _local_operator() -> Principal:
-    return LOCAL_OPERATOR
+
+@dataclass(frozen=True, slots=True)
+class McpParts:
+    """One MCP server and what is served beside its tools."""
+
+    server: MCPServer[Any]
+    tasks: Tasks
+    bus: InMemorySubscriptionBus
+    legacy: LegacySubscriptions
+    guard: ResponseGuard
 
 
-def create_mcp_server(platform: Platform, *, toolsets: frozenset[str] | None = None) -> MCPServer[Any]:
-    """An MCP server over a platform.
+def mcp_parts(
+    platform: Platform,
+    *,
+    surface: Surface | None = None,
+    caller: CurrentCaller = local_caller,
+    extend: Callable[[McpParts], None] | None = None,
+) -> McpParts:
+    """An MCP server over a platform, with its parts.
 
     Args:
         platform: Stores and services; the caller closes it.
-        toolsets: Toolsets to show; None for the default surface, ``{"all"}`` for everything.
+        surface: Tools to show; None for the default tools.
+        caller: Returns the caller of the request being served.
+        extend: Registers more on the server before it is used.
     """
+    shown = surface or Surface(read_only=platform.read_only)
+    operations = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
+    tasks = Tasks(
+        {declared.name: "optional" for declared in operations if declared.task},
+        TaskStore(platform.home.paths.tasks),
+        caller,
+    )
+    bus, legacy, guard = InMemorySubscriptionBus(), LegacySubscriptions(), ResponseGuard()
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
         version=platform_version(),
         instructions=INSTRUCTIONS,
+        icons=[icon_of("eil")],
         log_level="WARNING",
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
+        subscriptions=bus,
+        extensions=[tasks],
+        middleware=[follow_trace, SurfaceFilter(shown, caller)],
+        cache_hints=CACHE_HINTS,
     )
-    operations = registry.select(toolsets=toolsets, read_only=platform.read_only)
-    add_operations(server, platform, operations, principal=_local_operator)
-    add_resources(server, platform, principal=_local_operator)
-    add_agent_resources(server, platform, principal=_local_operator)
-    return server
+
+    async def call_again(name: str, arguments: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> Any:
+        return await server.call_tool(name, arguments, Context(request_context=ctx, mcp_server=server))
+
+    tasks.calls_again(call_again)
+    add_operations(server, platform, operations, principal=caller, guard=guard)
+    add_resources(server, platform, principal=caller, guard=guard)
+    add_agent_resources(server, platform)
+    add_prompts(server)
+    add_completions(server, platform, principal=caller)
+    add_legacy_requests(server, legacy)
+    parts = McpParts(server, tasks, bus, legacy, guard)
+    if extend is not None:
+        extend(parts)
+    return parts
 
 
-def create_web_application(platform: Platform, *, toolsets: frozenset[str] | None = None) -> "FastAPI":
-    """MCP at ``/mcp``, REST at ``/v1``, ``/healthz`` and ``/metrics``, for the loopback interface only.
+def create_mcp_server(
+    platform: Platform, *, surface: Surface | None = None, toolsets: frozenset[str] | None = None
+) -> MCPServer[Any]:
+    """An MCP server for the person who started this process.
 
-    Requests whose Host is not a loopback name are refused, so a web page cannot rebind a name to reach it.
+    Args:
+        platform: Stores and services; the caller closes it.
+        surface: Tools to show; None for the default tools.
+        toolsets: Short for a surface of these toolsets.
+    """
+    chosen = surface or Surface(toolsets, read_only=platform.read_only)
+    return mcp_parts(platform, surface=chosen).server
+
+
+def create_web_application(
+    platform: Platform,
+    *,
+    surface: Surface | None = None,
+    toolsets: frozenset[str] | None = None,
+    settings: "WebSettings | None" = None,
+    extend: Callable[[McpParts], None] | None = None,
+) -> "FastAPI":
+    """MCP at ``/mcp``, REST at ``/v1``, events at ``/v1/stream`` and ``/v1/live``, health and metrics.
+
+    Requests whose Host is not among the names of the server are refused, so a web page cannot rebind a name to
+    reach it.
+
+    Args:
+        platform: Stores and services; the caller closes it.
+        surface: Tools that MCP clients see; None for the default tools. REST has every operation.
+        toolsets: Short for a surface of these toolsets.
+        settings: How the server is reached and by whom; None for the loopback interface without authentication.
+        extend: Registers more on the MCP server before it is used.
     """
     # A server on standard input and output answers sooner without the web framework.
-    from fastapi import FastAPI, Response
-    from mcp.server.transport_security import TransportSecuritySettings
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from industriverse.mcp_server.web import build_web_application
 
-    from industriverse.mcp_server.origins import OriginGuard
-    from industriverse.mcp_server.rest import add_problem_handlers, operation_router
-
-    server = create_mcp_server(platform, toolsets=toolsets)
-    hosts = [f"{name}:*" for name in LOOPBACK_NAMES]
-    mcp_application = server.streamable_http_app(
-        streamable_http_path="/mcp",
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
-        ),
-    )
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
-        async with server.session_manager.run():
-            yield
-
-    app = FastAPI(title="Industriverse Bridge API", version=platform_version(), lifespan=lifespan)
-    app.add_middleware(OriginGuard, allowed_names=LOOPBACK_NAMES)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK_NAMES), www_redirect=False)
-    add_problem_handlers(app)
-    surface = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    app.include_router(operation_router(platform, surface, principal=_local_operator))
-
-    @app.get("/healthz", tags=["operations"])
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/metrics", tags=["operations"])
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    app.mount("/", mcp_application)
-    return app
+    chosen = surface or Surface(toolsets, read_only=platform.read_only)
+    return build_web_application(platform, surface=chosen, settings=settings, extend=extend)

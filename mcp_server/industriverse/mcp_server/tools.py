@@ -24,19 +24,31 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from industriverse.mcp_server.guard import Guarded, ResponseGuard
+from industriverse.mcp_server.icons import icon_of
+from industriverse.mcp_server.tasks import current_task
 from industriverse.operations.context import ApprovalAnswer, ApprovalRequest, InputNeeded, Principal
 from industriverse.operations.errors import ApprovalUnavailableError
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
+from industriverse.operations.tracing import current_energy, outgoing_headers
 from industriverse.physics import IndustriverseError
 
-__all__ = ["APPROVAL_SECONDS", "Approval", "add_operations"]
+__all__ = ["APPROVAL_SECONDS", "ENERGY_META", "TRUNCATED_META", "Approval", "add_operations"]
 
 APPROVAL_SECONDS = 600.0
 """How long a person has for an answer on the handshake-era protocol; then nothing is done."""
 
 STATELESS_ERA = "2026-07-28"
+
+ENERGY_META = "io.industriverse/energy"
+"""Where a result's ``_meta`` says what the request cost and what it learned of the plant."""
+
+TRUNCATED_META = "io.industriverse/truncated"
+
+TEXT_CHARACTERS = 8_000
+"""How much of a text is kept when a result is cut."""
 
 
 class Approval(BaseModel):
@@ -67,6 +79,26 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
                 hint="connect with a client that supports elicitation",
             )
 
+    async def by_task(request: ApprovalRequest) -> ApprovalAnswer:
+        require_elicitation()
+        task = current_task()
+        assert task is not None
+        question = ElicitRequest(
+            params=ElicitRequestFormParams(
+                message=request.message, requested_schema=Approval.model_json_schema()
+            )
+        )
+        with anyio.move_on_after(APPROVAL_SECONDS):
+            given = await task.ask(
+                request.key, question.model_dump(by_alias=True, mode="json", exclude_none=True)
+            )
+            try:
+                answer = ElicitResult.model_validate(given)
+            except ValidationError:
+                return ApprovalAnswer(approved=False, reason="the answer was no answer to the question")
+            return _answer(answer.action, answer.content)
+        return ApprovalAnswer(approved=False, reason=f"no answer within {APPROVAL_SECONDS:.0f} s")
+
     async def by_result(request: ApprovalRequest) -> ApprovalAnswer:
         require_elicitation()
         answer = (context.input_responses or {}).get(request.key)
@@ -82,6 +114,8 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
             return _answer(result.action, result.data.model_dump() if result.action == "accept" else None)
         return ApprovalAnswer(approved=False, reason=f"no answer within {APPROVAL_SECONDS:.0f} s")
 
+    if current_task() is not None:
+        return by_task
     return by_result if context.protocol_version == STATELESS_ERA else by_request
 
 
@@ -103,21 +137,47 @@ def _parameter(name: str, declared: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+def _result(text: str, guarded: Guarded) -> CallToolResult:
+    meta: dict[str, Any] = {**outgoing_headers(), ENERGY_META: current_energy().fields()}
+    if guarded.hint:
+        text = f"{text[:TEXT_CHARACTERS]}\n{guarded.hint}"
+        meta[TRUNCATED_META] = {"hint": guarded.hint, "cursor": guarded.cursor}
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=guarded.structured, _meta=meta
+    )
+
+
+def _named_thread(declared: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A task that starts a run knows its name beforehand, so that it finds the run again after a crash."""
+    task = current_task()
+    if (
+        task is not None
+        and "thread_id" in declared.input_model.model_fields
+        and not arguments.get("thread_id")
+    ):
+        return {**arguments, "thread_id": f"task-{task.record.id[:16]}"}
+    return arguments
+
+
 def _tool_function(
-    platform: Platform, declared: Operation, principal: Callable[[], Principal]
+    platform: Platform, declared: Operation, principal: Callable[[], Principal], guard: ResponseGuard
 ) -> Callable[..., Any]:
     """A function whose signature is the operation's input model, as the SDK wants it."""
 
     async def tool(ctx: Context[Any, Any], **arguments: Any) -> CallToolResult | InputRequiredResult:
         async def progress(done: float, total: float | None, message: str) -> None:
+            task = current_task()
+            if task is not None:
+                task.say(message)
             await ctx.report_progress(done, total, message)
 
+        caller = principal()
         try:
             result = await invoke(
                 platform,
                 declared.name,
-                arguments,
-                principal=principal(),
+                _named_thread(declared, arguments),
+                principal=caller,
                 progress=progress,
                 approve=_approver(ctx),
                 resume_token=ctx.request_state,
@@ -126,10 +186,9 @@ def _tool_function(
             return _question(needed)
         except IndustriverseError as error:
             raise ToolError(str(error)) from error
-        return CallToolResult(
-            content=[TextContent(type="text", text=str(result))],
-            structured_content=result.model_dump(mode="json"),
-        )
+        structured = result.model_dump(mode="json")
+        guarded = guard.fit(declared.name, structured, len(result.model_dump_json()), caller)
+        return _result(str(result), guarded)
 
     parameters = [_parameter(name, field) for name, field in declared.input_model.model_fields.items()]
     context_parameter = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
@@ -148,6 +207,7 @@ def add_operations(
     operations: Iterable[Operation],
     *,
     principal: Callable[[], Principal],
+    guard: ResponseGuard | None = None,
 ) -> None:
     """Register operations as tools.
 
@@ -156,10 +216,12 @@ def add_operations(
         platform: Stores and services that the operations use.
         operations: The surface to show.
         principal: Returns the caller of the request being served.
+        guard: Cuts results that are too long; one of its own if not given.
     """
+    guard = guard or ResponseGuard()
     for declared in operations:
         server.add_tool(
-            _tool_function(platform, declared, principal),
+            _tool_function(platform, declared, principal, guard),
             name=declared.name,
             title=declared.title,
             description=declared.summary,
@@ -169,6 +231,7 @@ def add_operations(
                 idempotent_hint=declared.idempotent,
                 open_world_hint=False,
             ),
+            icons=[icon_of(declared.toolset)],
         )
         _refuse_unknown_arguments(server, declared.name)
 

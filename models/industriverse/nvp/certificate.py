@@ -19,14 +19,15 @@ class ForecastCertificate:
     """Checks computed from the forecast itself, each a number and not an opinion.
 
     Args:
-        track: "persistence", "solver", "inferred" or "learned_flux".
+        track: "persistence", "solver", "inferred", "learned_flux" or "vector".
         energy_fidelity: 1 - max drift of the invariants / A_E, worst sample; None for open systems.
         second_law: Whether no frame lowered the entropy beyond rounding; None without an entropy.
         entropy_produced: Entropy at the end minus at the start, least sample; None without one.
         entropy_name: What the entropy is, in words: never added to another kind.
         courant: Largest share of the stability limit used by a substep, at most 1.
         error_estimate: Sum over frames of the embedded one-frame estimates, worst sample. An estimate of
-            discretisation only: it knows neither sensor noise nor a wrong equation.
+            discretisation only: it knows neither sensor noise nor a wrong equation; infinite for tracks that
+            have none.
         residuals: One-step validation residual by candidate track.
         coefficients: Median value used over the batch, by name.
         coefficient_errors: Median standard error (of the logarithm for positive ones) where inferred.

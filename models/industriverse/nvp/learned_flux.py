@@ -101,7 +101,7 @@ class LearnedFlux(nn.Module):
         maps = self._maps(state, frame, difference, estimate)
         dtype = next(self.network.parameters()).dtype
         reversible, conductance = self.network(maps.to(dtype))
-        total = torch.zeros(*state.shape[:2], 2, *state.shape[-2:], dtype=state.dtype)
+        total = state.new_zeros(*state.shape[:2], 2, *state.shape[-2:])
         spread = (frame - frame.mean(dim=AXES, keepdim=True)).square().mean(dim=AXES).sqrt()
         reach = (estimate.to(state.dtype).reshape(-1, 1) * spread)[..., None, None]
         for position, index in enumerate(self.corrected):

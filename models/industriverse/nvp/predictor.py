@@ -15,6 +15,7 @@ from industriverse.nvp.field_errors import PredictorError
 from industriverse.nvp.inference import Inference, infer_coefficients
 from industriverse.nvp.learned_flux import LearnedFlux
 from industriverse.nvp.metrics import vrmse
+from industriverse.nvp.modal import LEAST_FRAMES, modal_step
 from industriverse.nvp.shadow.votes import prediction_digest
 from industriverse.nvp.solvers.base import Solver
 from industriverse.nvp.weights import load_predictor_parts, save_predictor_parts
@@ -22,7 +23,7 @@ from industriverse.nvp.weights import load_predictor_parts, save_predictor_parts
 __all__ = ["TRACKS", "Predictor"]
 
 # In the order in which ties are broken: the simplest explanation first.
-TRACKS: Final = ("persistence", "solver", "inferred", "learned_flux")
+TRACKS: Final = ("persistence", "solver", "inferred", "learned_flux", "vector")
 _CACHED_FORECASTS = 32
 
 
@@ -40,7 +41,8 @@ class Predictor:
     """Solver first, conservative always.
 
     Tracks: persistence; the solver with the coefficients given; the solver with coefficients inferred
-    from the frames (A); the learned flux on top (B). Each predicts the last frame from the one before,
+    from the frames (A); the learned flux on top (B); every Fourier mode on its own linear law (D, from four
+    frames on). Each predicts the last frame from the one before,
     having seen only earlier frames; the least VRMSE wins for the whole batch, ties go to the simpler
     track. Every forecast carries the residuals of all candidates.
 
@@ -138,6 +140,8 @@ class Predictor:
             found.append(_Candidate("inferred", solver, _stepper(solver), inference))
         if self.closure is not None:
             found.append(_Candidate("learned_flux", self.closure.solver, _closure_stepper(self.closure)))
+        if frames.shape[0] >= LEAST_FRAMES:
+            found.append(_Candidate("vector", self.solver, _modal_stepper(frames, self.solver)))
         return found
 
     def validate(self, frames: Tensor) -> dict[str, float]:
@@ -167,7 +171,7 @@ class Predictor:
         for done in range(horizon):
             state, estimate = chosen.step(states[-1])
             states.append(state)
-            error = error + estimate.double()
+            error = error + torch.nan_to_num(estimate.double(), nan=float("inf"))
             if progress is not None:
                 progress(done + 1, horizon)
         rollout = torch.stack(states)
@@ -233,5 +237,16 @@ def _closure_stepper(closure: LearnedFlux) -> Callable[[Tensor], tuple[Tensor, T
     def step(state: Tensor) -> tuple[Tensor, Tensor]:
         frame = closure(state)
         return frame.state, frame.estimate
+
+    return step
+
+
+def _modal_stepper(frames: Tensor, solver: Solver) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    forward = modal_step(frames, solver.grid)
+    floor = torch.tensor([channel.minimum for channel in solver.channels], dtype=frames.dtype)[:, None, None]
+
+    def step(state: Tensor) -> tuple[Tensor, Tensor]:
+        # A linear law knows no positivity; nothing embedded estimates its error.
+        return torch.maximum(forward(state), floor), torch.full((state.shape[0],), float("nan"))
 
     return step

@@ -6,24 +6,30 @@ it explains the sample best. When no regime explains the stream for long enough,
 since when, a candidate is fitted, and it stays in quarantine: a person, a matching work order, or a probation
 with every absolute limit kept admits it. Without stated limits there is no probation, so an attacker who
 holds the plant somewhere new is never adopted in silence.
+
+Whatever changes the bank changes it after every ``DECISION_ROWS``-th row of the stream, so that the same rows
+give the same readings, tickets and shifts however they are cut into blocks.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
-from industriverse.eil.detector import Detector
-from industriverse.eil.errors import FitError, RegimeError
+from industriverse.eil.calibration import REFRACTORY_S, SECONDS_PER_DAY
+from industriverse.eil.detector import Detector, DetectorSnapshot
+from industriverse.eil.errors import RegimeError
 from industriverse.eil.focus import ChangeClock
-from industriverse.eil.watch import Watcher
-from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
+from industriverse.eil.quarantine import AdmissionConditions, Candidate, RegimeShift, ShiftState, WorkOrder
+from industriverse.eil.watch import WatchSummary, ticket_rows, tickets_at
+from industriverse.signals import Frame, ThermoReadings, Ticket
 
-__all__ = ["BankReadings", "Candidate", "RegimeBank", "RegimeShift", "ShiftState", "WorkOrder"]
+__all__ = ["BankReadings", "RegimeBank", "RegimeShift", "ShiftState", "WorkOrder"]
 
 Array = NDArray[np.float64]
 
@@ -31,82 +37,8 @@ MAXIMUM_REGIMES: Final = 8
 GROWTH: Final = 0.1  # alpha of the logistic growth
 SMALLEST_SHARE: Final = 1e-2  # so that a regime at rest grows back within some 30 samples
 UNEXPLAINED_P: Final = 1e-3
-CANDIDATE_ALARM_SHARE: Final = 0.05  # a candidate that is itself in alarm more often explains nothing
-
-
-class ShiftState(StrEnum):
-    """Where a regime shift stands."""
-
-    COLLECTING = "collecting"
-    QUARANTINED = "quarantined"
-    ADMITTED = "admitted"
-    REFUSED = "refused"
-    PASSED = "passed"
-
-
-@dataclass(frozen=True, slots=True)
-class RegimeShift:
-    """The stream is somewhere that no admitted regime explains.
-
-    Attributes:
-        id: Stable identifier, derived from stream and time of detection.
-        stream: Name of the stream.
-        change_ns: Most likely time of the change, nanoseconds since 1970-01-01 UTC.
-        detected_ns: When it was raised.
-        from_regime: Regime that was active before.
-        log_likelihood_ratio: Evidence for the change, nats.
-        state: Where it stands.
-        decided_by: Who or what admitted or refused it, empty until then.
-    """
-
-    id: str
-    stream: str
-    change_ns: int
-    detected_ns: int
-    from_regime: int
-    log_likelihood_ratio: float
-    state: ShiftState
-    decided_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkOrder:
-    """Planned work that explains a change of regime in its time.
-
-    Attributes:
-        id: Number of the order.
-        start_ns: Begin, nanoseconds since 1970-01-01 UTC.
-        stop_ns: End.
-        channels: Channels that it may move; the leading channel of the change must be one of them.
-    """
-
-    id: str
-    start_ns: int
-    stop_ns: int
-    channels: frozenset[str]
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A regime in quarantine.
-
-    Attributes:
-        shift: The shift that made it.
-        leading: Channel with the largest share of the score when the shift was raised.
-        rows: Rows collected for the fit.
-        detector: The fitted detector, None while collecting.
-        fitted_ns: Time of the fit.
-        watched: Rows scored since.
-        alarms: Of those in alarm under the candidate itself.
-    """
-
-    shift: RegimeShift
-    leading: str
-    rows: list[Frame]
-    detector: Detector | None = None
-    fitted_ns: int = 0
-    watched: int = 0
-    alarms: int = 0
+DECISION_ROWS: Final = 32
+CLOCK_ROWS: Final = 4096  # how far back a change is looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +46,9 @@ class BankReadings:
     """What a block of rows gave.
 
     Attributes:
-        readings: Readings of the active regime, its number in ``regime``.
-        tickets: Anomaly tickets of the active regime, on rows that no admitted regime explains.
+        readings: Readings of the active regime, its number in ``regime``; a row that another admitted regime
+            explains is not in alarm.
+        tickets: Anomaly tickets, on rows in alarm.
         shifts: Regime shifts raised or decided in these rows.
     """
 
@@ -130,10 +63,13 @@ class RegimeBank:
     Args:
         detector: A fitted detector: the founding regime.
         stream: Name of the stream.
-        limits: Absolute limits (low, high) of channels. Probation needs one for every channel.
-        probation_s: Time in quarantine with every limit kept that admits a candidate, seconds.
+        conditions: What admits a candidate without a person.
         unexplained_rows: Rows that no regime explains, net of explained ones, before a shift is raised.
         candidate_rows: Rows to collect before a candidate is fitted.
+        refractory_s: Least time between two tickets, seconds.
+
+    Raises:
+        RegimeError: If a limit is of a channel that the stream does not have.
     """
 
     def __init__(
@@ -141,31 +77,29 @@ class RegimeBank:
         detector: Detector,
         stream: str,
         *,
-        limits: dict[str, tuple[float, float]] | None = None,
-        probation_s: float = 7 * 86_400.0,
+        conditions: AdmissionConditions | None = None,
         unexplained_rows: int = 64,
         candidate_rows: int = 500,
+        refractory_s: float = REFRACTORY_S,
     ) -> None:
-        unknown = set(limits or {}) - set(detector.reference.names)
-        if unknown:
-            raise RegimeError(
-                f"limits for unknown channels {sorted(unknown)}", hint="name channels of the stream"
-            )
         self.stream = stream
         self.candidate: Candidate | None = None
-        self._watchers = [Watcher(detector, stream)]
+        self._detectors = [detector]
         self._shares = np.array([1.0])
-        self._limits = dict(limits or {})
-        self._probation_ns = round(probation_s * NANOSECONDS_PER_SECOND)
+        self.conditions = conditions or AdmissionConditions()
         self._unexplained_rows, self._candidate_rows = unexplained_rows, candidate_rows
+        self._refractory_s = refractory_s
         self._orders: list[WorkOrder] = []
         self._unexplained = 0
-        self._restart_clock()
+        self._surprise: deque[tuple[int, float]] = deque(maxlen=CLOCK_ROWS)
+        self._surprises: dict[str, tuple[int, dict[str, float]]] = {}
+        self._last_ticket_ns: int | None = None
+        self._rows = self._alarm_rows = self._tickets = self._absorbed_rows = 0
 
     @property
     def detectors(self) -> tuple[Detector, ...]:
         """The admitted regimes, the founding one first."""
-        return tuple(watcher.detector for watcher in self._watchers)
+        return tuple(self._detectors)
 
     @property
     def active(self) -> int:
@@ -177,31 +111,183 @@ class RegimeBank:
         """Share of each admitted regime, shape (m,)."""
         return self._shares.copy()
 
+    @property
+    def conditions(self) -> AdmissionConditions:
+        """What admits a candidate without a person."""
+        return self._conditions
+
+    @conditions.setter
+    def conditions(self, conditions: AdmissionConditions) -> None:
+        conditions.check_channels(self._detectors[0].reference.names)
+        self._conditions = conditions
+
+    def surprises_of(self, ticket_id: str) -> tuple[Detector, dict[str, float]]:
+        """The regime that raised a ticket, and -log p of each of its components then, nats, largest first.
+
+        Raises:
+            RegimeError: If this bank raised no such ticket, or its regime has made room since.
+        """
+        regime, surprises = self._surprises.get(ticket_id, (-1, {}))
+        if not 0 <= regime < len(self._detectors):
+            raise RegimeError(f"no ticket {ticket_id[:40]!r} of this stream", hint="name one of its tickets")
+        return self._detectors[regime], dict(surprises)
+
     def expect_work(self, order: WorkOrder) -> None:
-        """Announce planned work."""
+        """Announce planned work.
+
+        Raises:
+            RegimeError: If a channel of the work is not one of the stream.
+        """
+        unknown = sorted(order.channels - set(self._detectors[0].reference.names))
+        if unknown:
+            raise RegimeError(f"work on unknown channels {unknown}", hint="name channels of the stream")
         self._orders.append(order)
 
     def feed(self, frame: Frame) -> BankReadings:
         """Read the next rows of the stream under every admitted regime."""
-        fed = [watcher.feed(frame) for watcher in self._watchers]
-        p_values = np.column_stack([readings.p_value for readings, _ in fed])
-        scores = np.column_stack([readings.score for readings, _ in fed])
-        limits = np.array([d.reference.model.scalars[layout.THRESHOLD] for d in self.detectors])
+        parts: list[BankReadings] = []
+        start = 0
+        while start < len(frame) or not parts:
+            stop = min(len(frame), start + DECISION_ROWS - self._rows % DECISION_ROWS)
+            parts.append(self._read(frame.rows(start, stop)))
+            start = stop
+        return BankReadings(
+            ThermoReadings.concatenate([part.readings for part in parts]),
+            tuple(ticket for part in parts for ticket in part.tickets),
+            tuple(shift for part in parts for shift in part.shifts),
+        )
+
+    def _read(self, frame: Frame) -> BankReadings:
+        """Read rows of one stretch between two decisions, and decide if they end it."""
+        before = [detector.snapshot() for detector in self._detectors]
+        fed = [detector.score(frame) for detector in self._detectors]
+        scores = np.column_stack([readings.score for readings in fed])
+        limits = np.array([d.reference.model.scalars[layout.THRESHOLD] for d in self._detectors])
         # The alarm adapts to slow change, the score does not: what only the adaptation excuses is not explained.
-        within = (p_values >= UNEXPLAINED_P) & (scores < limits)
-        explained = np.asarray(np.max(within, axis=1))
-        active, shifts = np.empty(len(frame), dtype=np.int64), []
-        for row in range(len(frame)):
-            active[row] = self._assign(scores[row])
-            shift = self._judge(bool(explained[row]), float(scores[row].min()), frame, row)
-            if shift is not None:
-                shifts.append(shift)
-        decided = self._quarantine(frame)
-        calm = {int(ns) for ns in frame.timestamps_ns[p_values.max(axis=1) >= UNEXPLAINED_P]}
-        # A sample that another admitted regime explains is no anomaly of the active one.
-        tickets = [t for t in fed[self.active][1] if len(fed) == 1 or t.onset_ns not in calm]
-        readings = _chosen([readings for readings, _ in fed], active)
-        return BankReadings(readings, tuple(tickets), (*shifts, *decided))
+        explains = np.column_stack([readings.p_value >= UNEXPLAINED_P for readings in fed])
+        explains &= scores < limits
+        readings = self._chosen(fed, self._assign(scores), explains)
+        tickets = self._raise_tickets(frame, readings, before)
+        self._count(readings, limits)
+        self._follow(frame, scores.min(axis=1), np.asarray(explains.any(axis=1)))
+        if self.candidate is not None and len(frame):
+            self.candidate.feed(frame, self._conditions)
+        shifts: list[RegimeShift] = []
+        if len(frame) and self._rows % DECISION_ROWS == 0:
+            shifts = self._decide_now(frame)
+        return BankReadings(readings, tuple(tickets), tuple(shifts))
+
+    def _assign(self, scores: Array) -> NDArray[np.int64]:
+        """Number of the active regime at each row; the shares move on."""
+        if len(self._shares) == 1:
+            return np.zeros(len(scores), dtype=np.int64)
+        active = np.empty(len(scores), dtype=np.int64)
+        for row, of_regimes in enumerate(scores):
+            best = of_regimes == of_regimes.min()
+            self._shares += GROWTH * self._shares * (np.exp(-of_regimes) * best - self._shares)
+            # A regime that alone explains the sample grows whatever its rival still holds.
+            self._shares = np.clip(self._shares + GROWTH * self._shares * best, SMALLEST_SHARE, 1.0)
+            active[row] = self.active
+        return active
+
+    @staticmethod
+    def _chosen(
+        fed: Sequence[ThermoReadings], active: NDArray[np.int64], explains: NDArray[np.bool_]
+    ) -> ThermoReadings:
+        """The readings of the active regime, row by row; no alarm where another admitted one explains the row."""
+        if len(fed) == 1:
+            return fed[0]
+        rows = np.arange(len(active))
+        columns = {
+            name: np.stack([getattr(part, name) for part in fed])[active, rows]
+            for name in ThermoReadings.__dataclass_fields__
+            if name not in ("timestamps_ns", "regime")
+        }
+        columns["alarm"] &= ~explains.any(axis=1)
+        return ThermoReadings(timestamps_ns=fed[0].timestamps_ns, regime=active, **columns)
+
+    def _raise_tickets(
+        self, frame: Frame, readings: ThermoReadings, before: list[DetectorSnapshot]
+    ) -> list[Ticket]:
+        due = ticket_rows(
+            readings.timestamps_ns,
+            readings.alarm,
+            refractory_s=self._refractory_s,
+            last_ns=self._last_ticket_ns,
+        )
+        tickets: list[Ticket] = []
+        for regime in sorted({int(readings.regime[row]) for row in due}):
+            rows = [row for row in due if readings.regime[row] == regime]
+            raised = tickets_at(self._detectors[regime], self.stream, frame, readings, rows, before[regime])
+            self._surprises |= {ticket.id: (regime, surprises) for ticket, surprises in raised}
+            tickets += [ticket for ticket, _ in raised]
+        if due:
+            self._last_ticket_ns = int(readings.timestamps_ns[due[-1]])
+        return sorted(tickets, key=lambda ticket: ticket.onset_ns)
+
+    def _count(self, readings: ThermoReadings, limits: Array) -> None:
+        self._rows += len(readings)
+        self._alarm_rows += int(readings.alarm.sum())
+        self._tickets = len(self._surprises)
+        self._absorbed_rows += int(((readings.score >= limits[readings.regime]) & ~readings.alarm).sum())
+
+    def _follow(self, frame: Frame, scores: Array, explained: NDArray[np.bool_]) -> None:
+        """Count what no regime explains and keep what tells since when."""
+        if self._unexplained or not explained.all():
+            for known in explained.tolist():
+                self._unexplained = max(0, self._unexplained - 1) if known else self._unexplained + 1
+        # A clean score has mean 1 and, as a mean of -log p, variance 1 at most.
+        self._surprise.extend(zip(frame.timestamps_ns.tolist(), (scores - 1.0).tolist(), strict=True))
+
+    def _decide_now(self, frame: Frame) -> list[RegimeShift]:
+        """What follows from the rows up to the last of ``frame``."""
+        candidate, now_ns = self.candidate, int(frame.timestamps_ns[-1])
+        if candidate is None:
+            return [self._raise_shift(frame)] if self._unexplained >= self._unexplained_rows else []
+        if candidate.detector is None:
+            if self._unexplained == 0:
+                # The stream came back by itself: it was an anomaly, not a regime.
+                return [self._decide(candidate, ShiftState.PASSED, "the stream came back", now_ns)]
+            if not candidate.fit():
+                return []
+            return [candidate.shift, *self._by_work(candidate, now_ns)]
+        patience_s = self._conditions.probation_s
+        if candidate.explains and candidate.on_probation_for_s(now_ns) >= patience_s:
+            return [self._admit(candidate, "probation within every absolute limit", now_ns)]
+        return self._by_work(candidate, now_ns)
+
+    def _raise_shift(self, frame: Frame) -> RegimeShift:
+        clock, now_ns = ChangeClock(), int(frame.timestamps_ns[-1])
+        for _, increment in self._surprise:
+            clock.add(increment)
+        detector = self._detectors[self.active]
+        leading = detector.evidence()[0].channel
+        column = detector.reference.names.index(leading)
+        constants = detector.reference.model.channel[:, column]
+        departure = frame.column(leading)[-1] - constants[layout.CENTER]
+        shift = RegimeShift(
+            id="r-" + hashlib.sha256(f"{self.stream}\n{now_ns}".encode()).hexdigest()[:16],
+            stream=self.stream,
+            change_ns=self._surprise[min(clock.change, len(self._surprise) - 1)][0],
+            detected_ns=now_ns,
+            from_regime=self.active,
+            log_likelihood_ratio=clock.statistic,
+            leading=leading,
+            departure_sd=float(departure / constants[layout.SCALE]),
+            state=ShiftState.COLLECTING,
+            decided_by="",
+            state_ns=now_ns,
+        )
+        self.candidate = Candidate(
+            shift, rows_needed=self._candidate_rows, budget_per_day=self._detectors[0].budget_per_day
+        )
+        return shift
+
+    def _by_work(self, candidate: Candidate, now_ns: int) -> list[RegimeShift]:
+        for order in self._orders:
+            if order.explains(candidate.shift):
+                return [self._admit(candidate, f"work order {order.id}", now_ns)]
+        return []
 
     def admit(self, shift_id: str, *, by: str) -> RegimeShift:
         """Let the candidate in quarantine join the bank; the least-fit regime but the first makes room.
@@ -212,11 +298,19 @@ class RegimeBank:
         candidate = self._require_candidate(shift_id, by)
         if candidate.detector is None:
             raise RegimeError(
-                f"{shift_id} is still collecting rows",
-                hint=f"wait for {self._candidate_rows} rows of the new regime",
+                f"{shift_id} is still collecting rows: {candidate.collected} of {self._candidate_rows}",
+                hint="decide when the candidate is fitted, or announce the work that explains it",
             )
-        self._join(candidate.detector, 0.5)
-        return self._decide(candidate, ShiftState.ADMITTED, by)
+        return self._admit(candidate, by, self._surprise[-1][0])
+
+    def refuse(self, shift_id: str, *, by: str) -> RegimeShift:
+        """Drop the candidate: the stream keeps being judged by the admitted regimes, and may raise a shift again.
+
+        Raises:
+            RegimeError: If no such candidate is in quarantine or nobody is named.
+        """
+        candidate = self._require_candidate(shift_id, by)
+        return self._decide(candidate, ShiftState.REFUSED, by, self._surprise[-1][0])
 
     def adopt_known(self, detector: Detector) -> None:
         """Let a regime join that was learned from telemetry that a person vouches for, before it is met.
@@ -224,25 +318,27 @@ class RegimeBank:
         Raises:
             RegimeError: If its channels are not those of the stream.
         """
-        if detector.reference.names != self.detectors[0].reference.names:
+        if detector.reference.names != self._detectors[0].reference.names:
             raise RegimeError("the regime has other channels", hint="fit it on the channels of the stream")
         self._join(detector, SMALLEST_SHARE)
 
+    def _admit(self, candidate: Candidate, by: str, now_ns: int) -> RegimeShift:
+        if candidate.detector is not None:
+            self._join(candidate.detector, 0.5)
+        return self._decide(candidate, ShiftState.ADMITTED, by, now_ns)
+
     def _join(self, detector: Detector, share: float) -> None:
-        if len(self._watchers) == MAXIMUM_REGIMES:
+        if len(self._detectors) == MAXIMUM_REGIMES:
             weakest = 1 + int(np.argmin(self._shares[1:]))
-            del self._watchers[weakest]
+            del self._detectors[weakest]
             self._shares = np.delete(self._shares, weakest)
-        self._watchers.append(Watcher(detector, self.stream))
+            renumbered = {i: i - (i > weakest) for i in range(MAXIMUM_REGIMES) if i != weakest}
+            self._surprises = {
+                ticket: (renumbered.get(regime, -1), surprises)
+                for ticket, (regime, surprises) in self._surprises.items()
+            }
+        self._detectors.append(detector)
         self._shares = np.append(self._shares, share)
-
-    def refuse(self, shift_id: str, *, by: str) -> RegimeShift:
-        """Drop the candidate: the stream keeps being judged by the admitted regimes.
-
-        Raises:
-            RegimeError: If no such candidate is in quarantine or nobody is named.
-        """
-        return self._decide(self._require_candidate(shift_id, by), ShiftState.REFUSED, by)
 
     def _require_candidate(self, shift_id: str, by: str) -> Candidate:
         if self.candidate is None or self.candidate.shift.id != shift_id:
@@ -251,105 +347,25 @@ class RegimeBank:
             raise RegimeError("a decision on a regime needs a name", hint="say who admits or refuses it")
         return self.candidate
 
-    def _decide(self, candidate: Candidate, state: ShiftState, by: str) -> RegimeShift:
+    def _decide(self, candidate: Candidate, state: ShiftState, by: str, now_ns: int) -> RegimeShift:
         self.candidate = None
         self._unexplained = 0
-        self._restart_clock()
-        return replace(candidate.shift, state=state, decided_by=by)
+        latest = self._surprise[-1]
+        self._surprise.clear()
+        self._surprise.append((latest[0], 0.0))
+        return candidate.shift.moved(state, now_ns, by)
 
-    def _restart_clock(self) -> None:
-        self._clock, self._clock_times = ChangeClock(), [0]
-
-    def _assign(self, scores: Array) -> int:
-        best = scores == scores.min()
-        fitness = np.exp(-scores) * best
-        self._shares += GROWTH * self._shares * (fitness - self._shares)
-        # A regime that alone explains the sample grows whatever its rival still holds.
-        self._shares = np.clip(self._shares + GROWTH * self._shares * best, SMALLEST_SHARE, 1.0)
-        return self.active
-
-    def _judge(self, explained: bool, score: float, frame: Frame, row: int) -> RegimeShift | None:
-        """Count what no regime explains and follow since when; raise a shift once when it is enough."""
-        self._clock.add(score - 1.0)  # a clean score has mean 1 and, as a mean of -log p, variance 1 at most
-        self._clock_times.append(int(frame.timestamps_ns[row]))
-        self._unexplained = max(0, self._unexplained - 1) if explained else self._unexplained + 1
-        if self._unexplained == 0 and self.candidate is None and len(self._clock_times) > 4096:
-            self._restart_clock()
-        if self.candidate is not None or self._unexplained < self._unexplained_rows:
-            return None
-        now_ns = int(frame.timestamps_ns[row])
-        shift = RegimeShift(
-            id="r-" + hashlib.sha256(f"{self.stream}\n{now_ns}".encode()).hexdigest()[:16],
-            stream=self.stream,
-            change_ns=self._clock_times[min(self._clock.change + 1, len(self._clock_times) - 1)],
-            detected_ns=now_ns,
-            from_regime=self.active,
-            log_likelihood_ratio=self._clock.statistic,
-            state=ShiftState.COLLECTING,
+    def summary(self) -> WatchSummary:
+        """Counts so far, and the promised against the realised ticket rate."""
+        reference = self._detectors[0].reference
+        days = self._rows * reference.interval_s / SECONDS_PER_DAY
+        return WatchSummary(
+            rows=self._rows,
+            alarm_rows=self._alarm_rows,
+            tickets=self._tickets,
+            watched_days=days,
+            promised_per_day=reference.calibration.promised_per_day,
+            realised_per_day=self._tickets / days if days > 0.0 else float("nan"),
+            statement=reference.calibration.statement(),
+            absorbed_rows=self._absorbed_rows,
         )
-        leading = self._watchers[self.active].detector.evidence()[0].channel
-        self.candidate = Candidate(shift, leading, [])
-        return shift
-
-    def _quarantine(self, frame: Frame) -> list[RegimeShift]:
-        candidate = self.candidate
-        if candidate is None:
-            return []
-        after = frame.rows(
-            int(np.searchsorted(frame.timestamps_ns, candidate.shift.detected_ns, side="right"))
-        )
-        if candidate.detector is None:
-            return self._collect(candidate, after)
-        if len(after):
-            readings = candidate.detector.score(after)
-            candidate.watched += len(after)
-            candidate.alarms += int(readings.alarm.sum())
-            if not self._within_limits(after):
-                candidate.fitted_ns = int(after.timestamps_ns[-1])  # probation begins anew
-            return self._after_probation(candidate, int(after.timestamps_ns[-1]))
-        return []
-
-    def _collect(self, candidate: Candidate, after: Frame) -> list[RegimeShift]:
-        if self._unexplained == 0:
-            # The stream came back by itself: it was an anomaly, not a regime.
-            return [self._decide(candidate, ShiftState.PASSED, "the stream came back")]
-        if len(after):
-            candidate.rows.append(after)
-        if sum(len(part) for part in candidate.rows) < self._candidate_rows:
-            return []
-        rows = Frame.concatenate(candidate.rows)
-        try:
-            candidate.detector = Detector(self.detectors[0].budget_per_day).fit(rows)
-        except FitError:
-            return []  # not yet enough that varies; more rows follow
-        candidate.fitted_ns = int(rows.timestamps_ns[-1])
-        candidate.shift = replace(candidate.shift, state=ShiftState.QUARANTINED)
-        for order in self._orders:
-            if (
-                order.start_ns <= candidate.shift.change_ns <= order.stop_ns
-                and candidate.leading in order.channels
-            ):
-                return [candidate.shift, self.admit(candidate.shift.id, by=f"work order {order.id}")]
-        return [candidate.shift]
-
-    def _within_limits(self, frame: Frame) -> bool:
-        low = np.array([self._limits.get(name, (np.inf, 0.0))[0] for name in frame.names])
-        high = np.array([self._limits.get(name, (0.0, -np.inf))[1] for name in frame.names])
-        return bool(((frame.values >= low) & (frame.values <= high)).all())
-
-    def _after_probation(self, candidate: Candidate, now_ns: int) -> list[RegimeShift]:
-        explains = candidate.alarms <= CANDIDATE_ALARM_SHARE * max(candidate.watched, 1)
-        if explains and now_ns - candidate.fitted_ns >= self._probation_ns:
-            return [self.admit(candidate.shift.id, by="probation within every absolute limit")]
-        return []
-
-
-def _chosen(readings: list[ThermoReadings], active: NDArray[np.int64]) -> ThermoReadings:
-    """The readings of the active regime, row by row."""
-    rows = np.arange(len(active))
-    columns = {
-        name: np.stack([getattr(part, name) for part in readings])[active, rows]
-        for name in ThermoReadings.__dataclass_fields__
-        if name not in ("timestamps_ns", "regime")
-    }
-    return ThermoReadings(timestamps_ns=readings[0].timestamps_ns, regime=active, **columns)

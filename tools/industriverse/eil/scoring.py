@@ -14,7 +14,8 @@ import numpy as np
 from industriverse.eil.detector import Detector
 from industriverse.eil.errors import ScoringError
 from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS
-from industriverse.eil.watch import Watcher, WatchSummary
+from industriverse.eil.regimes import RegimeBank, RegimeShift
+from industriverse.eil.watch import WatchSummary
 from industriverse.signals import Frame, ThermoReadings, Ticket
 
 __all__ = ["SCORE_COLUMNS", "CleanChoice", "ScoredBlock", "ScoringRun", "choose_clean_rows", "write_scores"]
@@ -62,6 +63,7 @@ class ScoredBlock:
         clean: Whether the block lies in the clean rows; those are scored in sample and raise no ticket.
         readings: One reading a row of the block.
         tickets: Tickets that the block raises.
+        shifts: Regime shifts that the block raises or brings to their next state.
     """
 
     rows_done: int
@@ -69,6 +71,7 @@ class ScoredBlock:
     clean: bool
     readings: ThermoReadings
     tickets: tuple[Ticket, ...]
+    shifts: tuple[RegimeShift, ...] = ()
 
 
 def choose_clean_rows(
@@ -134,7 +137,7 @@ class ScoringRun:
         self.frame = frame
         self.clean = choose_clean_rows(frame, clean_rows=clean_rows, clean_until_ns=clean_until_ns)
         self.detector = Detector(budget_per_day).fit(frame.rows(0, self.clean.rows))
-        self.watcher = Watcher(self.detector, stream)
+        self.bank = RegimeBank(self.detector, stream)
         self._block_rows = block_rows
 
     def blocks(self) -> Iterator[ScoredBlock]:
@@ -146,8 +149,8 @@ class ScoringRun:
             yield ScoredBlock(stop, total, True, readings, ())
         self.detector.reset()
         for start, stop in self._ranges(self.clean.rows, total):
-            readings, tickets = self.watcher.feed(self.frame.rows(start, stop))
-            yield ScoredBlock(stop, total, False, readings, tuple(tickets))
+            fed = self.bank.feed(self.frame.rows(start, stop))
+            yield ScoredBlock(stop, total, False, fed.readings, fed.tickets, fed.shifts)
 
     def _ranges(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         for low in range(start, stop, self._block_rows):
@@ -155,7 +158,7 @@ class ScoringRun:
 
     def summary(self) -> WatchSummary:
         """Counts over the watched rows so far, promised against realised ticket rate."""
-        return self.watcher.summary()
+        return self.bank.summary()
 
 
 def write_scores(

@@ -1,6 +1,7 @@
 """Watching a stream: blocks in, readings and tickets out, promised and realised ticket rates kept."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from industriverse.eil.calibration import REFRACTORY_S, SECONDS_PER_DAY
 from industriverse.eil.detector import Detector, DetectorSnapshot
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
 
-__all__ = ["WatchSummary", "Watcher", "ticket_id", "ticket_rows"]
+__all__ = ["WatchSummary", "Watcher", "ticket_id", "ticket_rows", "tickets_at"]
 
 
 def ticket_id(stream: str, onset_ns: int) -> str:
@@ -44,6 +45,49 @@ def ticket_rows(
             due.append(int(row))
             last_ns = now
     return due
+
+
+def tickets_at(
+    detector: Detector,
+    stream: str,
+    frame: Frame,
+    readings: ThermoReadings,
+    rows: Sequence[int],
+    before: DetectorSnapshot,
+) -> list[tuple[Ticket, dict[str, float]]]:
+    """Tickets at rows of a block that was just scored, each with -log p of the components at its row, nats.
+
+    The block is replayed up to each ticket, because evidence is a property of the state at that row; the
+    detector is left where it was.
+
+    Args:
+        detector: The detector that scored the block.
+        stream: Name of the stream.
+        frame: The block.
+        readings: What the detector said of it.
+        rows: Rows at which a ticket is due, ascending.
+        before: Where the detector stood before the block.
+    """
+    if not rows:
+        return []
+    after = detector.snapshot()
+    detector.restore(before)
+    raised, start = [], 0
+    for row in rows:
+        detector.score(frame.rows(start, row + 1))
+        start = row + 1
+        onset_ns = int(readings.timestamps_ns[row])
+        ticket = Ticket(
+            id=ticket_id(stream, onset_ns),
+            stream=stream,
+            onset_ns=onset_ns,
+            score=float(readings.score[row]),
+            p_value=float(readings.p_value[row]),
+            evidence=detector.evidence(),
+        )
+        raised.append((ticket, detector.surprises()))
+    detector.restore(after)
+    return raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +146,8 @@ class Watcher:
             refractory_s=self.refractory_s,
             last_ns=self._last_ticket_ns,
         )
-        tickets = self._raise_tickets(frame, readings, due, before) if due else []
+        raised = tickets_at(self.detector, self.stream, frame, readings, due, before)
+        tickets = [ticket for ticket, _ in raised]
         self._rows += len(frame)
         self._alarm_rows += int(readings.alarm.sum())
         self._tickets += len(tickets)
@@ -111,30 +156,6 @@ class Watcher:
         if due:
             self._last_ticket_ns = int(readings.timestamps_ns[due[-1]])
         return readings, tickets
-
-    def _raise_tickets(
-        self, frame: Frame, readings: ThermoReadings, due: list[int], before: DetectorSnapshot
-    ) -> list[Ticket]:
-        """Replay the block up to each ticket, because evidence is a property of the state at that row."""
-        after = self.detector.snapshot()
-        self.detector.restore(before)
-        tickets, start = [], 0
-        for row in due:
-            self.detector.score(frame.rows(start, row + 1))
-            start = row + 1
-            onset_ns = int(readings.timestamps_ns[row])
-            tickets.append(
-                Ticket(
-                    id=ticket_id(self.stream, onset_ns),
-                    stream=self.stream,
-                    onset_ns=onset_ns,
-                    score=float(readings.score[row]),
-                    p_value=float(readings.p_value[row]),
-                    evidence=self.detector.evidence(),
-                )
-            )
-        self.detector.restore(after)
-        return tickets
 
     def summary(self) -> WatchSummary:
         """Counts so far, and the promised against the realised ticket rate."""

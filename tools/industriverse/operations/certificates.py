@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from industriverse.atlas.objects import ObjectStore
 from industriverse.eil.proof.envelope import certificate_digest
 from industriverse.eil.proof.errors import ProofError
 from industriverse.eil.proof.issue import prove
@@ -49,6 +48,10 @@ class Issued:
     envelope: dict[str, Any]
 
 
+class _Keeper(Protocol):
+    def put_bytes(self, content: bytes) -> str: ...
+
+
 class CertificateStore:
     """Issues, keeps and finds certificates.
 
@@ -58,7 +61,7 @@ class CertificateStore:
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, home: Home, objects: ObjectStore, *, clock: Callable[[], int]) -> None:
+    def __init__(self, home: Home, objects: _Keeper, *, clock: Callable[[], int]) -> None:
         self._paths = home.paths
         self._objects = objects
         self._clock = clock

@@ -37,6 +37,10 @@ class _Paths:
         return self.folder / "ledger.sqlite"
 
     @property
+    def outbox(self) -> Path:
+        return self.folder / "outbox.sqlite"
+
+    @property
     def charges(self) -> Path:
         return self.folder / "charges"
 

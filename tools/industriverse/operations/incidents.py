@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from industriverse.operations.errors import NotFoundError
-from industriverse.operations.recording import record_disturbance, record_growth
+from industriverse.operations.recording import follow, record_disturbance, record_growth
 from industriverse.operations.services import Services
 from industriverse.shield.incidents import fuse_tickets
 from industriverse.signals import Incident, Ticket
@@ -16,6 +16,7 @@ def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> 
 
     Everything is keyed by content, so a repeated call after a crash changes nothing.
     """
+    follow(services, stream)
     new = [ticket.id for ticket in tickets if services.shield.add_ticket(ticket)]
     if tickets:
         known = {incident.id: incident for incident in services.shield.incidents()}

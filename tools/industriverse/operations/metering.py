@@ -167,6 +167,11 @@ class Meter:
             bucket.fill(budget, now_ns)
             return bucket.level
 
+    def level(self, principal: str) -> int | None:
+        """Micro-CEU in a principal's bucket as this process knows it, None before its first call; never waits."""
+        bucket = self._buckets.get(principal)
+        return None if bucket is None else bucket.level
+
     def book(self) -> None:
         """Book what the journal holds, now; returns when it is on disk.
 

@@ -65,7 +65,7 @@ class Platform:
     @cached_property
     def services(self) -> Services:
         """The stores; only for functions that run through :meth:`run`."""
-        return Services(self.home, clock=self.clock)
+        return Services(self.home, clock=self.clock, tenant=self.tenant)
 
     @cached_property
     def meter(self) -> Meter:

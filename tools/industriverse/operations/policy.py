@@ -211,6 +211,9 @@ def _metered(call: _Call, request: BaseModel) -> Iterator[StepCounter]:
         yield bill.counter
     finally:
         call.micro_ceu = meter.settle(bill)
+        energy = current_energy()
+        energy.cost_micro_ceu += call.micro_ceu
+        energy.budget_left_micro_ceu = meter.level(call.principal.name)
 
 
 async def _perform(call: _Call, context: OperationContext) -> BaseModel:

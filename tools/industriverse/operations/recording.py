@@ -1,19 +1,37 @@
-"""What the Atlas is told: one energy state per regime of a stream, and what happened between them."""
+"""What the Atlas is told: one energy state per regime of a stream, and what happened between them.
 
+Everything is promised to the outbox of :class:`~industriverse.operations.memory.AtlasMemory`; nothing here
+waits for the graph or the object store.
+"""
+
+import hashlib
+import logging
 from dataclasses import dataclass
 
-import numpy as np
-
-from industriverse.atlas.model import Action, EnergyState, Proof, RegimeShift, Service, Transition
+from industriverse.atlas.errors import OutboxFullError
+from industriverse.atlas.model import (
+    Action,
+    EnergyState,
+    Model,
+    Proof,
+    Record,
+    RegimeShift,
+    Service,
+    Transition,
+)
 from industriverse.operations.certificates import Issued
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.operations.streams import LiveStream
+from industriverse.operations.timeline import DISTURBED, RECOVERED, REFERENCE, Stretch, Timeline
+from industriverse.operations.times import parse_time
 from industriverse.shield.store import ActionStatus
 from industriverse.signals import Incident, ThermoReadings
 
 __all__ = [
     "Recorded",
+    "follow",
+    "proof_of",
     "record_disturbance",
     "record_growth",
     "record_incident",
@@ -21,9 +39,11 @@ __all__ = [
     "record_reference",
 ]
 
-REFERENCE, DISTURBED, RECOVERED = "reference", "disturbed", "recovered"
+logger = logging.getLogger(__name__)
+
 UNKNOWN_DOMAIN = "telemetry"
 SIMULATED_WATER = "water (simulation)"
+_DIGEST_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,53 +59,263 @@ def _domain(services: Services, stream: str) -> str:
     return SIMULATED_WATER if services.plants.exists(stream) else UNKNOWN_DOMAIN
 
 
-def _reference_state_id(stream: str, live: LiveStream) -> str:
-    return f"state-{stream}-reference-{live.reference.digest[:12]}"
+def _state_id(stream: str, timeline: Timeline, start_ns: int, regime: str = "") -> str:
+    shown = timeline.digest[:_DIGEST_SHOWN]
+    # Only the first stretch is the one that was learned, though the stream may come back to that regime.
+    if start_ns == timeline.learned_ns:
+        return f"state-{stream}-{REFERENCE}-{shown}"
+    return f"state-{stream}-{regime or timeline.regime_of(start_ns)}-{shown}-{start_ns}"
+
+
+def _timeline(services: Services, stream: str) -> Timeline:
+    """The timeline of a stream, from memory or from its mark; a new one after new learning."""
+    reference = services.streams.watched(stream).reference
+    known = services.timelines.get(stream)
+    if known is None and (text := services.memory.outbox.mark(stream)) is not None:
+        known = Timeline.from_json(text)
+    if known is None or known.digest != reference.digest:
+        known = _begin(services, stream, known)
+    services.timelines[stream] = known
+    return known
+
+
+def _begin(services: Services, stream: str, before: Timeline | None) -> Timeline:
+    reference = services.streams.watched(stream).reference
+    begun = Timeline.begin(reference.digest, reference.clean_start_ns, reference.clean_stop_ns)
+    records: list[Record | Transition] = [
+        Service(stream, stream, _domain(services, stream)),
+        Model(reference.digest, services.clock(), f"reference of {stream}", "reference", stream),
+        _state(services, stream, begun, begun.present),
+    ]
+    if before is not None:
+        earlier = _state_id(stream, before, before.present.start_ns)
+        records.append(Transition(earlier, _state_id(stream, begun, begun.present.start_ns), "learned again"))
+    services.memory.promise(stream, records, mark=begun.to_json())
+    return begun
+
+
+def follow(services: Services, stream: str) -> None:
+    """Have the Atlas told of what a stream has read since the last time: a state for each regime.
+
+    Where the outbox is full, nothing is told yet and nothing is lost: the readings are summed up again at the
+    next call, after a restart from the stored samples.
+    """
+    live = services.streams.live(stream)
+    readings = None if live is None else live.readings
+    if readings is None:
+        return
+    try:
+        timeline = _timeline(services, stream)
+        after = int(readings.timestamps_ns.searchsorted(timeline.until_ns, side="right"))
+        _tell(services, stream, timeline, *timeline.feed(readings.rows(after)))
+    except OutboxFullError as error:
+        logger.warning("stream %s is not recorded for the moment: %s", stream, error)
+
+
+def _tell(
+    services: Services, stream: str, before: Timeline, now: Timeline, stretches: tuple[Stretch, ...]
+) -> None:
+    if stretches:
+        records: list[Record | Transition] = []
+        objects = []
+        previous = before.present
+        for stretch in stretches:
+            content = _evidence(services, stream, stretch) if stretch.start_ns != previous.start_ns else None
+            objects += [] if content is None else [content]
+            records.append(_state(services, stream, now, stretch))
+            if stretch.start_ns != previous.start_ns:
+                records += _shift(stream, now, previous, stretch)
+            previous = stretch
+        services.memory.promise(stream, records, objects=objects, mark=now.to_json())
+    services.timelines[stream] = now
+
+
+def _shift(
+    stream: str, timeline: Timeline, previous: Stretch, stretch: Stretch
+) -> tuple[Transition, RegimeShift]:
+    source, target = (_state_id(stream, timeline, one.start_ns, one.regime) for one in (previous, stretch))
+    cause = {DISTURBED: "disturbance", RECOVERED: "recovery"}.get(stretch.regime, "regime")
+    shift = RegimeShift(
+        id=f"shift-{target}",
+        timestamp_ns=stretch.start_ns,
+        service=stream,
+        state=target,
+        from_regime=previous.regime,
+        to_regime=stretch.regime,
+        score=stretch.score,
+        p_value=stretch.p_value,
+    )
+    return Transition(source, target, cause), shift
+
+
+def _state(
+    services: Services, stream: str, timeline: Timeline, stretch: Stretch, entity: str = ""
+) -> EnergyState:
+    channels = services.streams.watched(stream).reference.channels
+    learned = stretch.start_ns == timeline.learned_ns
+    return EnergyState(
+        id=_state_id(stream, timeline, stretch.start_ns, stretch.regime),
+        timestamp_ns=stretch.start_ns,
+        # Equipartition: each of d quadratic degrees of freedom holds kT/2 in equilibrium.
+        energy=len(channels) / 2.0 if learned else stretch.sums.mean("energy"),
+        entropy=0.0 if learned else stretch.sums.mean("entropy"),
+        domain=_domain(services, stream),
+        regime=stretch.regime,
+        service=stream,
+        entities=_entities(services, stream, timeline, stretch, entity),
+        reference_digest=timeline.digest,
+        evidence=_evidence_key(services, stream, stretch),
+        vector=stretch.sums.vector,
+    )
+
+
+def _entities(
+    services: Services, stream: str, timeline: Timeline, stretch: Stretch, entity: str
+) -> tuple[str, ...]:
+    """Assets of the incidents that were opened in a disturbance."""
+    if stretch.regime != DISTURBED:
+        return ()
+    found = {
+        incident.entity
+        for incident in services.shield.incidents()
+        if incident.stream == stream and timeline.disturbed_at(incident.opened_ns) == stretch.start_ns
+    }
+    return tuple(sorted(one for one in found | {entity} if one))
+
+
+def _evidence(services: Services, stream: str, stretch: Stretch) -> bytes | None:
+    """The sample with which a stretch began, as Parquet: the same whenever it is asked for."""
+    from industriverse.atlas.frames import parquet_of
+
+    if stretch.regime == REFERENCE:
+        return None
+    began = services.streams.store.frame(stream, after_ns=stretch.start_ns - 1)
+    return parquet_of(began.rows(0, 1)) if len(began) else None
+
+
+def _evidence_key(services: Services, stream: str, stretch: Stretch) -> str:
+    place = (stream, stretch.start_ns)
+    if place not in services.evidence_keys:
+        content = _evidence(services, stream, stretch)
+        services.evidence_keys[place] = "" if content is None else hashlib.sha256(content).hexdigest()
+    return services.evidence_keys[place]
 
 
 def record_reference(services: Services, stream: str) -> None:
     """Write the state in which a stream was learned: equilibrium, by definition."""
-    live = services.streams.watched(stream)
-    dimensions = len(live.reference.channels)
-    services.atlas.upsert_services([Service(stream, stream, _domain(services, stream))])
-    services.atlas.upsert_states(
-        [
-            EnergyState(
-                id=_reference_state_id(stream, live),
-                timestamp_ns=live.reference.clean_start_ns,
-                # Equipartition: each of d quadratic degrees of freedom holds kT/2 in equilibrium.
-                energy=dimensions / 2.0,
-                entropy=0.0,
-                domain=_domain(services, stream),
-                regime=REFERENCE,
-                service=stream,
-                reference_digest=live.reference.digest,
+    _timeline(services, stream)
+
+
+def record_disturbance(services: Services, incident: Incident) -> None:
+    """Write an incident, linked to the disturbed state of its stream, which now concerns its asset too."""
+    follow(services, incident.stream)
+    timeline = _timeline(services, incident.stream)
+    records: list[Record | Transition] = []
+    if timeline.present.regime == DISTURBED and timeline.present.start_ns <= incident.opened_ns:
+        records.append(_state(services, incident.stream, timeline, timeline.present, incident.entity))
+    services.memory.promise(incident.stream, [*records, incident], states=_states_of(services, incident))
+
+
+def record_growth(services: Services, incident: Incident) -> None:
+    """Write the tickets that a known incident has gained."""
+    services.memory.promise(incident.stream, [incident], states=_states_of(services, incident))
+
+
+def _states_of(services: Services, incident: Incident) -> tuple[str, ...]:
+    timeline = _timeline(services, incident.stream)
+    start_ns = timeline.disturbed_at(incident.opened_ns)
+    return () if start_ns is None else (_state_id(incident.stream, timeline, start_ns),)
+
+
+def proof_of(issued: Issued, states: tuple[str, ...] = ()) -> Proof:
+    """A certificate as the graph knows it."""
+    predicate = issued.verified.predicate
+    return Proof(
+        id=issued.certificate_id,
+        timestamp_ns=parse_time(predicate.issued, "issued"),
+        service=predicate.stream,
+        evidence_sha256=predicate.evidence_sha256,
+        certificate="",
+        checks_passed=predicate.checks_run,
+        checks_run=predicate.checks_run,
+        states=states,
+    )
+
+
+def record_proof(services: Services, issued: Issued) -> str:
+    """Write a certificate, linked to the state that it proves; returns its id in the graph."""
+    predicate = issued.verified.predicate
+    follow(services, predicate.stream)
+    timeline = _timeline(services, predicate.stream)
+    window = parse_time(predicate.start, "start"), parse_time(predicate.end, "end")
+    proved_ns = timeline.calm_around(*window)
+    states = () if proved_ns is None else (_state_id(predicate.stream, timeline, proved_ns),)
+    services.memory.promise(predicate.stream, [proof_of(issued, states)])
+    return issued.certificate_id
+
+
+def _record_actions(services: Services, incident: Incident) -> tuple[str, ...]:
+    recorded = []
+    for plan in services.shield.plans(incident=incident.id):
+        for action, state in zip(plan.plan.actions, plan.actions, strict=True):
+            if state.status is ActionStatus.PENDING or state.changed_ns is None:
+                continue
+            target = action.target if action.value is None else f"{action.target} = {action.value}"
+            recorded.append(
+                Action(
+                    id=state.idempotency_key,
+                    timestamp_ns=state.changed_ns,
+                    incident=incident.id,
+                    verb=action.verb,
+                    target=target,
+                    outcome=state.status.value,
+                )
             )
-        ]
-    )
+    services.memory.promise(incident.stream, recorded)
+    return tuple(action.id for action in recorded)
 
 
-def _state(
-    services: Services, incident: Incident, regime: str, readings: ThermoReadings, evidence: str
-) -> EnergyState:
-    return EnergyState(
-        id=f"state-{incident.id}-{regime}",
-        timestamp_ns=int(readings.timestamps_ns[0]),
-        energy=float(np.mean(readings.energy)),
-        entropy=float(np.mean(readings.entropy)),
-        domain=_domain(services, incident.stream),
-        regime=regime,
-        service=incident.stream,
-        entities=(incident.entity,) if incident.entity else (),
-        reference_digest=services.streams.watched(incident.stream).reference.digest,
-        evidence=evidence,
-    )
+def record_incident(services: Services, stream: str, incident_id: str) -> Recorded:
+    """Write the whole story of an incident: disturbed and, if it is calm now, recovered state, actions, proofs.
+
+    Raises:
+        NotFoundError: If there is no such incident.
+        OperationError: If it was raised by an earlier reference.
+        OutboxFullError: If too many writes wait already.
+    """
+    from industriverse.operations.incidents import incident_of
+    from industriverse.shield.incidents import close_incident
+
+    incident = incident_of(services, incident_id)
+    readings = _readings_since(services.streams.watched(stream), incident)
+    record_disturbance(services, incident)
+    timeline = _timeline(services, stream)
+    states = [_state_id(stream, timeline, timeline.learned_ns), *_states_of(services, incident)]
+    actions = _record_actions(services, incident)
+    proofs: tuple[str, ...] = ()
+    if not readings.alarm[-1]:
+        calm_since_ns = _conclude(services, stream, actions)
+        recovered = _state_id(stream, _timeline(services, stream), calm_since_ns)
+        states.append(recovered)
+        closed = incident if incident.closed_ns else close_incident(incident, calm_since_ns)
+        services.shield.put_incident(closed)
+        services.memory.promise(stream, [closed], states=states[1:])
+        _close_others(services, stream, calm_since_ns)
+        proofs = _proofs_since(services, stream, calm_since_ns)
+    return Recorded(tuple(states), actions, proofs)
 
 
-def _between(readings: ThermoReadings, start_ns: int, stop_ns: int | None) -> ThermoReadings:
-    first = int(np.searchsorted(readings.timestamps_ns, start_ns))
-    last = len(readings) if stop_ns is None else int(np.searchsorted(readings.timestamps_ns, stop_ns))
-    return readings.rows(first, max(last, first + 1))
+def _conclude(services: Services, stream: str, actions: tuple[str, ...]) -> int:
+    """End the disturbance of a stream that is calm now; returns when it became calm."""
+    before = _timeline(services, stream)
+    _tell(services, stream, before, *before.conclude())
+    now = services.timelines[stream]
+    starts = [start for start, _ in now.starts]
+    present = starts.index(now.present.start_ns)
+    if actions and present:
+        source, target = (_state_id(stream, now, start) for start in starts[present - 1 : present + 1])
+        services.memory.promise(stream, [Transition(source, target, f"action:{actions[0]}")])
+    return now.present.start_ns
 
 
 def _readings_since(live: LiveStream, incident: Incident) -> ThermoReadings:
@@ -98,113 +328,6 @@ def _readings_since(live: LiveStream, incident: Incident) -> ThermoReadings:
     return readings
 
 
-def record_disturbance(services: Services, incident: Incident) -> None:
-    """Write the state into which a stream was disturbed, the shift and the incident, from its first ticket."""
-    live = services.streams.watched(incident.stream)
-    readings = _readings_since(live, incident)
-    record_reference(services, incident.stream)
-    window = services.streams.store.frame(incident.stream, after_ns=incident.opened_ns - 1)
-    onset = _between(readings, incident.opened_ns, None).rows(0, 1)
-    evidence = services.objects.put_frame(window.rows(0, 1))
-    disturbed = _state(services, incident, DISTURBED, onset, evidence)
-    services.atlas.upsert_states([disturbed])
-    reference_id = _reference_state_id(incident.stream, live)
-    services.atlas.link_transitions([Transition(reference_id, disturbed.id, "disturbance")])
-    services.atlas.record_regime_shift(
-        RegimeShift(
-            id=f"shift-{incident.id}",
-            timestamp_ns=incident.opened_ns,
-            service=incident.stream,
-            state=disturbed.id,
-            from_regime=REFERENCE,
-            to_regime=DISTURBED,
-            score=float(onset.score[0]),
-            p_value=float(onset.p_value[0]),
-        )
-    )
-    services.atlas.record_incident(incident, states=[disturbed.id])
-
-
-def record_growth(services: Services, incident: Incident) -> None:
-    """Write the tickets that a known incident has gained."""
-    services.atlas.record_incident(incident, states=[f"state-{incident.id}-{DISTURBED}"])
-
-
-def record_proof(services: Services, issued: Issued, states: tuple[str, ...] = ()) -> str:
-    """Write a certificate, linked to the states that it proves; returns its id in the graph."""
-    predicate = issued.verified.predicate
-    services.atlas.record_proof(
-        Proof(
-            id=issued.certificate_id,
-            timestamp_ns=services.clock(),
-            service=predicate.stream,
-            evidence_sha256=predicate.evidence_sha256,
-            certificate="",
-            checks_passed=predicate.checks_run,
-            checks_run=predicate.checks_run,
-            states=states,
-        )
-    )
-    return issued.certificate_id
-
-
-def _record_actions(services: Services, incident: Incident) -> tuple[str, ...]:
-    recorded = []
-    for plan in services.shield.plans(incident=incident.id):
-        for action, state in zip(plan.plan.actions, plan.actions, strict=True):
-            if state.status is ActionStatus.PENDING or state.changed_ns is None:
-                continue
-            target = action.target if action.value is None else f"{action.target} = {action.value}"
-            services.atlas.record_action(
-                Action(
-                    id=state.idempotency_key,
-                    timestamp_ns=state.changed_ns,
-                    incident=incident.id,
-                    verb=action.verb,
-                    target=target,
-                    outcome=state.status.value,
-                )
-            )
-            recorded.append(state.idempotency_key)
-    return tuple(recorded)
-
-
-def record_incident(services: Services, stream: str, incident_id: str) -> Recorded:
-    """Write the whole story of an incident: disturbed and, if it is calm now, recovered state, actions, proofs.
-
-    Raises:
-        NotFoundError: If there is no such incident.
-    """
-    from industriverse.operations.incidents import incident_of
-    from industriverse.shield.incidents import close_incident
-
-    incident = incident_of(services, incident_id)
-    live = services.streams.watched(stream)
-    readings = _readings_since(live, incident)
-    record_disturbance(services, incident)
-    states = [_reference_state_id(stream, live), f"state-{incident.id}-{DISTURBED}"]
-    actions = _record_actions(services, incident)
-    proofs: tuple[str, ...] = ()
-    if not readings.alarm[-1]:
-        last_alarm = int(np.flatnonzero(readings.alarm)[-1])
-        calm = readings.rows(last_alarm + 1)
-        calm_since_ns = int(calm.timestamps_ns[0])
-        evidence = services.objects.put_frame(
-            services.streams.store.frame(stream, after_ns=calm_since_ns - 1)
-        )
-        recovered = _state(services, incident, RECOVERED, calm, evidence)
-        services.atlas.upsert_states([recovered])
-        cause = f"action:{actions[0]}" if actions else ""
-        services.atlas.link_transitions([Transition(states[-1], recovered.id, cause)])
-        states.append(recovered.id)
-        closed = incident if incident.closed_ns else close_incident(incident, calm_since_ns)
-        services.shield.put_incident(closed)
-        services.atlas.record_incident(closed, states=states[1:])
-        _close_others(services, stream, calm_since_ns)
-        proofs = _prove_state(services, stream, recovered.id, calm_since_ns)
-    return Recorded(tuple(states), actions, proofs)
-
-
 def _close_others(services: Services, stream: str, calm_since_ns: int) -> None:
     """A stream that is calm again has no open incident: those of other assets were one disturbance with it."""
     from industriverse.shield.incidents import close_incident
@@ -213,16 +336,14 @@ def _close_others(services: Services, stream: str, calm_since_ns: int) -> None:
         if other.stream == stream and other.opened_ns <= calm_since_ns:
             closed = close_incident(other, calm_since_ns)
             services.shield.put_incident(closed)
-            services.atlas.record_incident(closed)
+            record_growth(services, closed)
 
 
-def _prove_state(services: Services, stream: str, state_id: str, since_ns: int) -> tuple[str, ...]:
-    """Link certificates of windows that lie in a state to it."""
-    from industriverse.operations.times import parse_time
-
+def _proofs_since(services: Services, stream: str, since_ns: int) -> tuple[str, ...]:
+    """Write the certificates of windows that lie in the present state."""
     linked = []
     for certificate_id in services.certificates.of_stream(stream):
         issued = services.certificates.find(certificate_id)
         if parse_time(issued.verified.predicate.start, "start") >= since_ns:
-            linked.append(record_proof(services, issued, (state_id,)))
+            linked.append(record_proof(services, issued))
     return tuple(linked)

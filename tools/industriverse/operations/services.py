@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from industriverse.operations.home import Home
 
 if TYPE_CHECKING:
-    from industriverse.atlas import AtlasStore
+    from industriverse.atlas.graph import GraphAtlas
     from industriverse.atlas.objects import ObjectStore
     from industriverse.economy.ledger import Ledger
     from industriverse.operations.certificates import CertificateStore
+    from industriverse.operations.memory import AtlasMemory
     from industriverse.operations.plants import Plants
     from industriverse.operations.streams import Streams
+    from industriverse.operations.timeline import Timeline
     from industriverse.shield.store import ShieldStore
 
 __all__ = ["Services"]
@@ -24,25 +26,35 @@ class Services:
     Args:
         home: The folder of the installation.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
+        tenant: Whose stores these are; empty for the installation's own.
     """
 
-    def __init__(self, home: Home, *, clock: Callable[[], int]) -> None:
+    def __init__(self, home: Home, *, clock: Callable[[], int], tenant: str = "") -> None:
         self.home = home
         self.clock = clock
+        self.tenant = tenant
+        self.timelines: dict[str, Timeline] = {}
+        self.evidence_keys: dict[tuple[str, int], str] = {}
 
     @cached_property
-    def atlas(self) -> "AtlasStore":
+    def memory(self) -> "AtlasMemory":
+        """The Energy Atlas, and the outbox through which everything reaches it."""
+        from industriverse.operations.memory import AtlasMemory, environment_of
+
+        paths, environment = self.home.paths, environment_of(self.tenant)
+        return AtlasMemory(
+            paths.atlas, paths.objects, paths.outbox, clock=self.clock, environment=environment
+        )
+
+    @property
+    def atlas(self) -> "GraphAtlas":
         """The graph of energy states."""
-        from industriverse.atlas.embedded import open_atlas
+        return self.memory.atlas
 
-        return open_atlas(self.home.paths.atlas)
-
-    @cached_property
+    @property
     def objects(self) -> "ObjectStore":
         """Readings and certificates by the hash of their bytes."""
-        from industriverse.atlas.objects import ObjectStore
-
-        return ObjectStore(self.home.paths.objects)
+        return self.memory.objects
 
     @cached_property
     def streams(self) -> "Streams":
@@ -77,13 +89,14 @@ class Services:
     def certificates(self) -> "CertificateStore":
         """Issued certificates and the key that signs them."""
         from industriverse.operations.certificates import CertificateStore
+        from industriverse.operations.memory import PromisedObjects
 
-        return CertificateStore(self.home, self.objects, clock=self.clock)
+        return CertificateStore(self.home, PromisedObjects(self.memory), clock=self.clock)
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("atlas", "plants", "ledger"):
+        for name in ("memory", "plants", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:
-            self.streams.store.close()
+            self.streams.close()

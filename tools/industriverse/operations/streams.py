@@ -6,6 +6,7 @@ to the same readings and the same tickets.
 
 import hashlib
 import json
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from industriverse.eil.proof.reference import EquilibriumReference
+from industriverse.eil.quarantine import RegimeShift
 from industriverse.eil.reference import Reference
-from industriverse.eil.watch import Watcher, WatchSummary
 from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
+from industriverse.operations.journal import JournalEntry, StreamJournal
+from industriverse.operations.live import LiveStream
 from industriverse.operations.telemetry import TelemetryStore
-from industriverse.signals import ChannelEvidence, Frame, ThermoReadings, Ticket
+from industriverse.signals import Frame, Ticket
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
@@ -43,6 +46,7 @@ class Ingested:
 
     new_samples: int
     tickets: tuple[Ticket, ...]
+    shifts: tuple[RegimeShift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,84 +66,6 @@ class Learned:
     relearned: bool
 
 
-class LiveStream:
-    """A detector that follows one stream, and the readings that it gave since the reference.
-
-    Args:
-        stream: Name of the stream.
-        reference: What equilibrium means for it.
-        free_energy_limit_kt: Free-energy excess that clean samples exceed once in a thousand, kT.
-        daily_work_limit_kt: Largest mean of the work part over a clean day, kT.
-
-    Attributes:
-        tickets_are_kept: Whether the tickets found when the stream was read anew are known to be stored; a
-            process that died may have stored samples and not the ticket that they raised.
-    """
-
-    def __init__(
-        self, stream: str, reference: Reference, *, free_energy_limit_kt: float, daily_work_limit_kt: float
-    ) -> None:
-        from industriverse.eil.detector import Detector
-
-        self.reference = reference
-        self.free_energy_limit_kt = free_energy_limit_kt
-        self.daily_work_limit_kt = daily_work_limit_kt
-        self._watcher = Watcher(Detector.from_reference(reference), stream)
-        self._blocks: list[ThermoReadings] = []
-        self._tickets: list[Ticket] = []
-        self.tickets_are_kept = False
-
-    def feed(self, frame: Frame) -> list[Ticket]:
-        """Score the next samples."""
-        if not len(frame):
-            return []
-        count_steps(len(frame))
-        readings, tickets = self._watcher.feed(frame)
-        self._blocks.append(readings)
-        self._tickets += tickets
-        return tickets
-
-    @property
-    def tickets(self) -> tuple[Ticket, ...]:
-        """All tickets since the reference, oldest first."""
-        return tuple(self._tickets)
-
-    @property
-    def readings(self) -> ThermoReadings | None:
-        """All readings since the reference, None if there is none yet."""
-        if len(self._blocks) > 1:
-            self._blocks = [ThermoReadings.concatenate(self._blocks)]
-        return self._blocks[0] if self._blocks else None
-
-    def evidence(self) -> tuple[ChannelEvidence, ...]:
-        """Evidence of each channel for the latest sample, largest share first."""
-        return self._watcher.detector.evidence()
-
-    @property
-    def last_ns(self) -> int:
-        """Time of the last sample scored, or of the last clean one."""
-        return int(self._blocks[-1].timestamps_ns[-1]) if self._blocks else self.reference.clean_stop_ns
-
-    def expected_work_kt(self, predicted: Frame, *, from_row: int) -> float:
-        """Mean work part of the free-energy excess that predicted samples would show, kT.
-
-        Args:
-            predicted: Samples that would follow the last one scored; the stream's own state is not changed.
-            from_row: First row that counts.
-        """
-        count_steps(len(predicted))
-        detector = self._watcher.detector
-        before = detector.snapshot()
-        try:
-            return float(detector.score(predicted).work[from_row:].mean())
-        finally:
-            detector.restore(before)
-
-    def summary(self) -> WatchSummary:
-        """Promised and realised ticket rates."""
-        return self._watcher.summary()
-
-
 class Streams:
     """The streams of one installation.
 
@@ -151,6 +77,7 @@ class Streams:
     def __init__(self, store: TelemetryStore, folder: Path) -> None:
         self.store = store
         self._folder = folder
+        self._journal = StreamJournal(folder / "journal.sqlite")
         self._live: dict[str, LiveStream] = {}
         self._equilibria: dict[Path, EquilibriumReference | None] = {}
 
@@ -161,7 +88,8 @@ class Streams:
         if live is None:
             return Ingested(added, ())
         fresh = int(np.searchsorted(frame.timestamps_ns, live.last_ns, side="right"))
-        return Ingested(added, tuple(live.feed(frame.rows(fresh))))
+        scored = live.feed(frame.rows(fresh))
+        return Ingested(added, scored.tickets, scored.shifts)
 
     def learn(self, stream: str, clean_rows: int | None, budget_per_day: float) -> Learned:
         """Fit the references on the first rows of a stream.
@@ -224,9 +152,26 @@ class Streams:
                 free_energy_limit_kt=float(notes["free_energy_limit_kt"]),
                 daily_work_limit_kt=float(notes["daily_work_limit_kt"]),
             )
-            live.feed(self.store.frame(stream, after_ns=reference.clean_stop_ns))
+            samples = self.store.frame(stream, after_ns=reference.clean_stop_ns)
+            live.replay(samples, self._journal.entries(stream, reference.digest))
             self._live[stream] = live
         return self._live[stream]
+
+    def tell(self, stream: str, entry: JournalEntry) -> None:
+        """Take a person's word on a stream, and keep it.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+            EilError: If the entry cannot be taken; then nothing is kept.
+        """
+        live = self.watched(stream)
+        live.take(entry)
+        try:
+            self._journal.append(stream, live.reference.digest, live.last_ns, entry)
+        except sqlite3.Error:
+            # What is not kept must not count: the stream is read anew without it.
+            del self._live[stream]
+            raise
 
     def watched(self, stream: str) -> LiveStream:
         """The live detector of a stream that has a reference.
@@ -258,6 +203,11 @@ class Streams:
             NotFoundError: If there is no such stream or nothing was learned from it.
         """
         return str(self._notes(stream, self.watched(stream).reference)["no_proof"])
+
+    def close(self) -> None:
+        """Close the files."""
+        self._journal.close()
+        self.store.close()
 
     def _reference(self, stream: str) -> Reference | None:
         path = self._stream_folder(stream) / "reference.npz"

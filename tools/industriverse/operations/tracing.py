@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from opentelemetry import baggage, trace
-from opentelemetry.context import attach, detach
+from opentelemetry.context import attach, detach, get_current
 from opentelemetry.propagate import extract, inject
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
@@ -76,10 +76,10 @@ def current_trace_id() -> str:
     return format(span.trace_id, "032x") if span.trace_id else ""
 
 
-def _fresh_span(trace_id: int | None) -> NonRecordingSpan:
+def _fresh_span() -> NonRecordingSpan:
     return NonRecordingSpan(
         SpanContext(
-            trace_id=trace_id or secrets.randbits(128) | 1,
+            trace_id=secrets.randbits(128) | 1,
             span_id=secrets.randbits(64) | 1,
             is_remote=False,
             trace_flags=TraceFlags(TraceFlags.SAMPLED),
@@ -100,19 +100,22 @@ def request_context(carrier: Mapping[str, str] | None = None) -> Iterator[Energy
         for name, value in (carrier or {}).items()
         if name in PROPAGATED and len(value) <= _BAGGAGE_LIMIT
     }
-    context = extract(given) if given else None
+    context = extract(given) if given else get_current()
     caller = trace.get_current_span(context).get_span_context()
-    if not caller.is_valid:
-        context = trace.set_span_in_context(_fresh_span(None), context)
-    token = attach(context) if context is not None else None
+    ambient = trace.get_current_span().get_span_context()
+    if ambient.is_valid and caller.trace_id in {0, ambient.trace_id}:
+        # A span that a library opened for this very request is the nearer parent.
+        context = trace.set_span_in_context(trace.get_current_span(), context)
+    elif not caller.is_valid:
+        context = trace.set_span_in_context(_fresh_span(), context)
+    token = attach(context)
     energy = EnergyContext()
     energy_token = _energy.set(energy)
     try:
         yield energy
     finally:
         _energy.reset(energy_token)
-        if token is not None:
-            detach(token)
+        detach(token)
 
 
 def outgoing_headers() -> dict[str, str]:

@@ -3,7 +3,10 @@
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = [
+    "AnalysisError",
     "ApprovalRequiredError",
+    "CollectorError",
+    "ExchangeError",
     "ExplanationError",
     "PlanAlteredError",
     "PlanBusyError",
@@ -13,8 +16,11 @@ __all__ = [
     "PlanStateError",
     "PlannerError",
     "PrincipalMismatchError",
+    "RecordError",
+    "RenderError",
     "ShieldError",
     "StoreError",
+    "TriageError",
 ]
 
 
@@ -64,3 +70,27 @@ class ApprovalRequiredError(ShieldError):
 
 class StoreError(ShieldError):
     """The store cannot be opened or holds something else."""
+
+
+class AnalysisError(ShieldError):
+    """A window cannot be analysed: its shape, its length or its values do not allow it."""
+
+
+class CollectorError(ShieldError):
+    """A source of telemetry cannot be opened, reached or configured as asked."""
+
+
+class RecordError(ShieldError):
+    """One record of a source is malformed; the record is set aside and the stream goes on."""
+
+
+class RenderError(ShieldError):
+    """An action cannot be written in the language of a target."""
+
+
+class ExchangeError(ShieldError):
+    """An incident cannot be written in a standard form, or a bundle of one is not what it claims."""
+
+
+class TriageError(ShieldError):
+    """A change of an incident's handling is not allowed, or lacks what it needs."""

@@ -20,6 +20,7 @@ _CLASSES: Final = {
     "heat": "HeterogeneousHeat",
     "navier_stokes": "NavierStokes",
     "shallow_water": "ShallowWater",
+    "vorticity": "Vorticity",
     "wave": "Wave",
 }
 

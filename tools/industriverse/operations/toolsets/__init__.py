@@ -4,9 +4,21 @@ from importlib import import_module
 
 __all__ = ["TOOLSETS", "load"]
 
-TOOLSETS = ("agents", "atlas", "economy", "eil", "nvp", "ops", "platform", "shield", "signal", "sim")
+TOOLSETS = (
+    "agents",
+    "atlas",
+    "economy",
+    "eil",
+    "nvp",
+    "ops",
+    "platform",
+    "shield",
+    "signal",
+    "sim",
+    "telemetry",
+)
 
-FURTHER_MODULES = ("attending", "deciding", "ensemble")
+FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "feedback")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 

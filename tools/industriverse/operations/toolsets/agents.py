@@ -9,6 +9,7 @@ from industriverse.operations.agents import GraphName, GraphRun
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.ensembling import describe_field
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import incident_of
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import approve_plan
@@ -215,7 +216,7 @@ async def _begin_til(request: RunInput, context: OperationContext) -> dict[str, 
     title="Run a graph",
     destructive=True,
     asks=True,
-    task=True,
+    examples=examples.RUN,
 )
 async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     """Run a graph: answer an incident (asks a person first), question a forecast (ace), or advise (til).
@@ -240,7 +241,7 @@ async def agent_run(request: RunInput, context: OperationContext) -> RunOutput:
     title="Go on with a run",
     destructive=True,
     asks=True,
-    task=True,
+    examples=examples.RESUME,
 )
 async def agent_resume(request: ResumeInput, context: OperationContext) -> RunOutput:
     """Go on with a run from its last checkpoint; asks the person again if it waits for one.
@@ -254,7 +255,14 @@ async def agent_resume(request: ResumeInput, context: OperationContext) -> RunOu
     return await _drive(run, context)
 
 
-@operation("agent_state", toolset="agents", scope="read", title="State of runs", read_only=True)
+@operation(
+    "agent_state",
+    toolset="agents",
+    scope="read",
+    title="State of runs",
+    read_only=True,
+    examples=examples.STATE,
+)
 async def agent_state(request: StateInput, context: OperationContext) -> StateOutput:
     """Show where runs of the graphs stand, newest first, as of their last checkpoints.
 

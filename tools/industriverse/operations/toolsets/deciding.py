@@ -5,7 +5,8 @@ from pydantic import BaseModel, Field
 from industriverse.eil.decision import Judged, Option
 from industriverse.operations.context import OperationContext
 from industriverse.operations.deciding import Deliberation, OptionClaim, deliberate
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import eil as examples
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.times import time_text
 
 __all__ = ["DecideInput", "DecideOutput", "OptionInput", "RankedOption", "eil_decide"]
@@ -150,13 +151,7 @@ def _claim(given: OptionInput) -> OptionClaim:
     title="Choose among actions",
     read_only=True,
     default_on=True,
-    examples=(
-        Example("What should we do about the water network?", {"stream": "water"}),
-        Example(
-            "Is it better to restart the pump or to wait?",
-            {"stream": "water", "options": [{"name": "restart the pump", "relief": 0.5}]},
-        ),
-    ),
+    examples=examples.DECIDE,
 )
 async def eil_decide(request: DecideInput, context: OperationContext) -> DecideOutput:
     """Rank options for a stream, doing nothing among them, by expected free energy, irreversibility and cost.

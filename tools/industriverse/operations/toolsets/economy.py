@@ -6,8 +6,9 @@ from pydantic import BaseModel, Field
 
 from industriverse.economy.money import MICRO, Asset
 from industriverse.operations.context import OperationContext
+from industriverse.operations.examples import economy as examples
 from industriverse.operations.minting import mint_certificate, minted_for
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 
 __all__ = [
@@ -94,7 +95,7 @@ class MintOutput(BaseModel):
     title="Read the ledger",
     read_only=True,
     default_on=True,
-    examples=(Example("How many proof tokens do we hold?", {"asset": "PFT"}),),
+    examples=examples.READ,
 )
 async def economy_read(request: ReadInput, context: OperationContext) -> ReadOutput:
     """Read an account's balance and entries, and the supply of an asset.
@@ -133,7 +134,14 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
     return await context.platform.run(read, context.platform.services)
 
 
-@operation("economy_mint", toolset="economy", scope="mint", title="Mint proof tokens", cost=100)
+@operation(
+    "economy_mint",
+    toolset="economy",
+    scope="mint",
+    title="Mint proof tokens",
+    cost=100,
+    examples=examples.MINT,
+)
 async def economy_mint(request: MintInput, context: OperationContext) -> MintOutput:
     """Mint PFT for a certificate that verifies, once for its evidence, by the published quality rule.
 

@@ -3,14 +3,28 @@
 import numpy as np
 from pydantic import BaseModel, Field
 
+from industriverse.eil.quarantine import RegimeShift
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
+from industriverse.operations.examples import eil as examples
+from industriverse.operations.live import LiveStream
 from industriverse.operations.recording import record_proof
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import NANOSECONDS_PER_HOUR, parse_time, time_text
 
-__all__ = ["ProveInput", "ProveOutput", "RegimeInput", "RegimeOutput", "eil_prove", "eil_regime"]
+__all__ = [
+    "FeedbackItem",
+    "ProveInput",
+    "ProveOutput",
+    "RegimeInput",
+    "RegimeOutput",
+    "ShiftItem",
+    "eil_prove",
+    "eil_regime",
+]
+
+SHOWN_SHIFTS = 5
 
 
 class RegimeInput(OperationInput):
@@ -18,6 +32,31 @@ class RegimeInput(OperationInput):
 
     stream: str = Field(description="Name of the stream")
     at: str | None = Field(default=None, description="ISO 8601 time; the latest sample if absent")
+
+
+class ShiftItem(BaseModel):
+    """A change of regime: not an anomaly, and no equilibrium either until it is admitted."""
+
+    id: str
+    state: str = Field(description="collecting, quarantined, admitted, refused or passed")
+    since: str = Field(description="Most likely time of the change")
+    detected: str
+    channel: str = Field(description="Channel that leads the change")
+    departure_sd: float = Field(
+        description="Of that channel from its clean centre, clean standard deviations"
+    )
+    evidence_nats: float
+    decided_by: str
+    candidate_alarm_share: float | None = Field(description="Of a waiting regime: how often it is in alarm")
+
+
+class FeedbackItem(BaseModel):
+    """A verdict that holds."""
+
+    ticket: str
+    verdict: str
+    component: str
+    expires: str
 
 
 class RegimeOutput(BaseModel):
@@ -45,6 +84,11 @@ class RegimeOutput(BaseModel):
     absorbed_samples: int = Field(
         description="Samples that only the slow adaptation of the alarm excuses; many mean that the stream drifted away"
     )
+    regimes_admitted: int
+    shifts: list[ShiftItem] = Field(description="Latest changes of regime; the ones that wait need a word")
+    admitted_without_a_person: str = Field(description="The published conditions")
+    feedback: list[FeedbackItem] = Field(description="Verdicts that hold at the latest sample")
+    not_taken: list[str] = Field(description="Words of people that could not be taken again after a restart")
     proof_window_hours: float
     plant_id: str | None
     plant_hours: float | None
@@ -55,6 +99,12 @@ class RegimeOutput(BaseModel):
             f"{self.stream} at {self.time}: {state}. Free-energy excess {self.free_energy_kt:.2f} kT "
             f"(work {self.work_kt:.2f}, heat {self.heat_kt:.2f}, structure {self.structure_kt:.2f}), "
             f"temperature {self.temperature:.2f}, p = {self.p_value:.2g}"
+            + "".join(
+                f". Regime shift {shift.id} since {shift.since}, led by {shift.channel} "
+                f"({shift.departure_sd:+.1f} sd): {shift.state}, not adopted; say what it is with eil_feedback"
+                for shift in self.shifts
+                if shift.state in ("collecting", "quarantined")
+            )
         )
 
 
@@ -103,6 +153,33 @@ def _row_at(timestamps_ns: "np.ndarray[tuple[int], np.dtype[np.int64]]", at: str
     return row
 
 
+def _shift_item(live: LiveStream, shift: RegimeShift) -> ShiftItem:
+    candidate = live.candidate
+    waits = candidate is not None and candidate.shift.id == shift.id and candidate.watched > 0
+    return ShiftItem(
+        id=shift.id,
+        state=str(shift.state),
+        since=time_text(shift.change_ns),
+        detected=time_text(shift.detected_ns),
+        channel=shift.leading,
+        departure_sd=shift.departure_sd,
+        evidence_nats=shift.log_likelihood_ratio,
+        decided_by=shift.decided_by,
+        candidate_alarm_share=candidate.alarms / candidate.watched if waits and candidate else None,
+    )
+
+
+def _published(live: LiveStream) -> str:
+    missing = [name for name in live.reference.names if name not in live.conditions.limits]
+    if missing:
+        return (
+            "none: a new regime needs a person or a work order, since "
+            f"{len(missing)} of {len(live.reference.names)} channels have no absolute limits"
+        )
+    days = live.conditions.probation_s / 86_400.0
+    return f"{days:g} days with every channel within its absolute limits and the regime seldom in alarm"
+
+
 def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
     live = services.streams.watched(request.stream)
     readings = live.readings
@@ -140,6 +217,19 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
         promised_false_tickets_per_day=summary.promised_per_day,
         realised_tickets_per_day=summary.realised_per_day,
         absorbed_samples=summary.absorbed_rows,
+        regimes_admitted=live.regimes,
+        shifts=[_shift_item(live, shift) for shift in live.shifts[-SHOWN_SHIFTS:]],
+        admitted_without_a_person=_published(live),
+        feedback=[
+            FeedbackItem(
+                ticket=entry.ticket,
+                verdict=str(entry.verdict),
+                component=entry.component,
+                expires=time_text(entry.expires_ns),
+            )
+            for entry in live.feedback
+        ],
+        not_taken=list(live.not_taken),
         proof_window_hours=0.0 if equilibrium is None else equilibrium.window * equilibrium.interval_s / 3600,
         plant_id=None if plant is None else request.stream,
         plant_hours=hours,
@@ -153,7 +243,7 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
     title="State of a stream",
     read_only=True,
     default_on=True,
-    examples=(Example("Is the water network calm?", {"stream": "water"}),),
+    examples=examples.REGIME,
 )
 async def eil_regime(request: RegimeInput, context: OperationContext) -> RegimeOutput:
     """Tell whether a stream is in equilibrium, and its energy, entropy and free-energy excess at one sample.
@@ -225,6 +315,7 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
     idempotent=True,
     cost=1_000,
     default_on=True,
+    examples=examples.PROVE,
 )
 async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutput:
     """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.

@@ -5,8 +5,9 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.costs import Cost
+from industriverse.operations.examples import nvp as examples
 from industriverse.operations.forecasting import StreamForecast, forecast_stream
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.times import time_text
 
 __all__ = ["ChannelForecast", "ForecastInput", "ForecastOutput", "nvp_forecast"]
@@ -84,9 +85,7 @@ def _summary(stream: str, hours: float, predicted: StreamForecast) -> str:
     read_only=True,
     cost=Cost(1_000, "horizon_hours", 12.0),
     default_on=True,
-    examples=(
-        Example("Where will the tank levels be in six hours?", {"stream": "water", "horizon_hours": 6.0}),
-    ),
+    examples=examples.FORECAST,
 )
 async def nvp_forecast(request: ForecastInput, context: OperationContext) -> ForecastOutput:
     """Forecast a stream from its latest samples with 90 % intervals; abstains where it is no better than persistence.

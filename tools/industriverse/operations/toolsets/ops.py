@@ -5,7 +5,8 @@ from pydantic import BaseModel, Field
 from industriverse.operations.auditing import AuditRecord
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import ops as examples
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.times import parse_time, time_text
 
 __all__ = ["AuditItem", "AuditSearchInput", "AuditSearchOutput", "audit_search"]
@@ -92,7 +93,7 @@ def _cursor(text: str) -> int | None:
     scope="audit",
     title="Search the audit log",
     read_only=True,
-    examples=(Example("Who acted on the plant today?", {"operation": "shield_act"}),),
+    examples=examples.AUDIT,
 )
 async def audit_search(request: AuditSearchInput, context: OperationContext) -> AuditSearchOutput:
     """Find who called what, when, with what outcome and cost, newest first; arguments are kept only as a hash.

@@ -3,7 +3,8 @@
 from pydantic import BaseModel
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.registry import Example, OperationInput, operation, registry
+from industriverse.operations.examples import platform as examples
+from industriverse.operations.registry import OperationInput, operation, registry
 from industriverse.operations.services import Services
 from industriverse.operations.version import platform_version
 
@@ -76,13 +77,12 @@ def _stream(services: Services, name: str) -> StreamItem:
     title="Platform status",
     read_only=True,
     default_on=True,
-    examples=(Example("What do you watch?", {}), Example("Is everything in order?", {})),
+    examples=examples.STATUS,
 )
 async def platform_status(request: StatusInput, context: OperationContext) -> StatusOutput:  # noqa: ARG001
     """List streams, simulated plants and open incidents of this installation."""
 
     def read(services: Services) -> StatusOutput:
-        counts = services.atlas.counts()
         return StatusOutput(
             version=platform_version(),
             home=str(services.home.paths.folder),
@@ -93,7 +93,7 @@ async def platform_status(request: StatusInput, context: OperationContext) -> St
                 for entry in services.plants.entries()
             ],
             open_incidents=len(services.shield.incidents(open_only=True)),
-            atlas_nodes={kind.value: number for kind, number in counts.nodes.items()},
+            atlas_nodes=services.memory.node_counts(),
             toolsets=list(registry.toolsets()),
         )
 

@@ -4,8 +4,9 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotAllowedError, OperationError
+from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of, tickets_of
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import act_on_plan, draft_plan, plan_of, revert_plan
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
@@ -227,7 +228,7 @@ def plan_text(plan: Plan) -> str:
     title="List threats",
     read_only=True,
     default_on=True,
-    examples=(Example("What is wrong right now?", {"open_only": True}),),
+    examples=examples.THREATS,
 )
 async def shield_threats(request: ThreatsInput, context: OperationContext) -> ThreatsOutput:
     """List incidents: tickets fused by the asset that they implicate, newest first.
@@ -267,7 +268,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     read_only=True,
     cost=10,
     default_on=True,
-    examples=(Example("Why did entropy rise on tank 1?", {"incident_id": "incident-0123456789abcdef"}),),
+    examples=examples.EXPLAIN,
 )
 async def shield_explain(request: ExplainInput, context: OperationContext) -> ExplainOutput:
     """Say why an incident was opened: which sensors, by how much, work, heat or structure, and known techniques.
@@ -331,6 +332,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
     read_only=True,
     cost=5_000,
     default_on=True,
+    examples=examples.PLAN,
 )
 async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutput:
     """Compare doing nothing with what the plant can be told to do, and return a signed plan. Does nothing yet.
@@ -379,6 +381,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
     destructive=True,
     idempotent=True,
     asks=True,
+    examples=examples.ACT,
 )
 async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
     """Carry out a signed plan. Asks a person first if an action cannot be undone. A plan acts once.
@@ -421,6 +424,7 @@ async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
     title="Take a plan back",
     destructive=True,
     idempotent=True,
+    examples=examples.REVERT,
 )
 async def shield_revert(request: RevertInput, context: OperationContext) -> RevertOutput:
     """Undo the reversible actions of a plan in reverse order, and name those that cannot be undone.

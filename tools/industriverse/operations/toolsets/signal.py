@@ -3,7 +3,9 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import keep_found_tickets
+from industriverse.operations.journal import ConditionsEntry
 from industriverse.operations.recording import record_reference
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
@@ -23,6 +25,12 @@ class CompileInput(OperationInput):
         description="The first rows, known to be free of attack and fault; all if absent",
     )
     budget_per_day: float = Field(default=1.0, gt=0, le=1000, description="False tickets accepted per day")
+    limits: dict[str, tuple[float, float]] | None = Field(
+        default=None,
+        description="Absolute limits (low, high) by channel. With one for every channel, a new regime that keeps "
+        "all of them for probation_days is admitted without a person; without them never",
+    )
+    probation_days: float = Field(default=7.0, gt=0, le=366, description="See limits")
 
 
 class CompileOutput(BaseModel):
@@ -72,8 +80,15 @@ def _output(stream: str, learned: Learned) -> CompileOutput:
     )
 
 
-def _learn(services: Services, request: CompileInput) -> CompileOutput:
+def _learn(services: Services, request: CompileInput, principal: str) -> CompileOutput:
     learned = services.streams.learn(request.stream, request.clean_rows, request.budget_per_day)
+    if request.limits is not None:
+        services.streams.tell(
+            request.stream,
+            ConditionsEntry(
+                limits=request.limits, probation_s=request.probation_days * 86_400.0, by=principal
+            ),
+        )
     record_reference(services, request.stream)
     # Samples beyond the clean rows are scored at once; what they raise must not be lost.
     keep_found_tickets(services, request.stream)
@@ -86,6 +101,7 @@ def _learn(services: Services, request: CompileInput) -> CompileOutput:
     scope="learn",
     title="Learn the reference of a stream",
     idempotent=True,
+    examples=examples.COMPILE,
     cost=10_000,
 )
 async def signal_compile(request: CompileInput, context: OperationContext) -> CompileOutput:
@@ -99,4 +115,4 @@ async def signal_compile(request: CompileInput, context: OperationContext) -> Co
         FitError: If the rows are too few or hold no value.
     """
     await context.progress(0.0, 1.0, "learning the reference (the first time compiles the kernel)")
-    return await context.platform.run(_learn, context.platform.services, request)
+    return await context.platform.run(_learn, context.platform.services, request, context.principal.name)

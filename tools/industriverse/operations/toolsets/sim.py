@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 from industriverse.operations.context import OperationContext
 from industriverse.operations.costs import Cost, count_steps
 from industriverse.operations.errors import InvalidArgumentsError
+from industriverse.operations.examples import agents as examples
 from industriverse.operations.incidents import keep_found_tickets, keep_tickets
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 
@@ -222,10 +223,8 @@ def _output(
     scope="simulate",
     title="Run a simulated plant",
     idempotent=True,
+    examples=examples.SIMULATE,
     cost=Cost(10, "until_hours", 12.0),
-    examples=(
-        Example("Run the practice plant until tomorrow", {"plant_id": "practice", "until_hours": 24.0}),
-    ),
 )
 async def sim_run(request: RunInput, context: OperationContext) -> RunOutput:
     """Run a SIMULATED water network until an hour; its telemetry becomes a stream of the same name.

@@ -1,0 +1,1 @@
+"""Stable import paths of the earlier design; nothing is implemented here."""

@@ -1,0 +1,49 @@
+"""MCP requests carry their trace and baggage in ``_meta``; every request begins an energy context of its own."""
+
+import time
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from prometheus_client import Counter, Gauge, Histogram
+
+from industriverse.operations.tracing import request_context
+
+__all__ = ["follow_trace"]
+
+_REQUESTS = Counter("industriverse_mcp_requests", "MCP requests", ["method", "era", "outcome"])
+_SECONDS = Histogram("industriverse_mcp_request_seconds", "Wall time of MCP requests", ["method"])
+_RUNNING = Gauge("industriverse_mcp_requests_running", "MCP requests that are worked on")
+_NOTIFICATIONS = Counter("industriverse_mcp_notifications_received", "MCP notifications from clients")
+
+METHODS = frozenset(
+    {
+        "initialize", "ping", "server/discover", "subscriptions/listen", "completion/complete", "logging/setLevel",
+        "prompts/list", "prompts/get", "resources/list", "resources/read", "resources/templates/list",
+        "resources/subscribe", "resources/unsubscribe", "tools/list", "tools/call", "tasks/get", "tasks/update",
+        "tasks/cancel",
+    }
+)  # fmt: skip
+"""Methods that have a label of their own; a client's invention is counted as ``other``."""
+
+_STATELESS_SINCE = "2026-07-28"
+
+
+async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Serve a message within its trace, and count it."""
+    if ctx.request_id is None:
+        _NOTIFICATIONS.inc()
+        return await call_next(ctx)
+    method = ctx.method if ctx.method in METHODS else "other"
+    era = "stateless" if ctx.protocol_version >= _STATELESS_SINCE else "handshake"
+    meta = {name: value for name, value in dict(ctx.meta or {}).items() if isinstance(value, str)}
+    started, outcome = time.perf_counter(), "failed"
+    _RUNNING.inc()
+    try:
+        with request_context(meta):
+            result = await call_next(ctx)
+        outcome = "answered"
+        return result
+    finally:
+        _RUNNING.dec()
+        _REQUESTS.labels(method, era, outcome).inc()
+        _SECONDS.labels(method).observe(time.perf_counter() - started)

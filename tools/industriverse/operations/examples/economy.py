@@ -1,0 +1,43 @@
+"""Questions for the economy toolset."""
+
+from typing import Final
+
+from industriverse.operations.examples import asked
+
+__all__ = ["MINT", "READ"]
+
+READ: Final = (
+    *asked(
+        "How many proof tokens do we hold?",
+        "PFT balance",
+        "how much PFT is in the treasury",
+        "what is the supply of PFT",
+        "show the ledger",
+        "latest ledger entries",
+        "account balance",
+        "how many tokens have we got",
+        "how many tokens were minted",
+        "read the ledger of the treasury",
+        "are there any tokens",
+        "transactions in the ledger",
+        asset="PFT",
+    ),
+    *asked(
+        "How many compute units are left?",
+        "CEU balance",
+        "how much compute energy have we spent",
+        "compute unit supply",
+        "what has the computing cost us",
+        asset="CEU",
+    ),
+    *asked("MUNT balance", "how many model units exist", "model units in the ledger", asset="MUNT"),
+)
+
+MINT: Final = asked(
+    "Mint tokens for the certificate",
+    "create new PFT",
+    "send 5 PFT to alice",
+    "transfer tokens",
+    "trade CEU for PFT",
+    certificate_id="0123456789abcdef",
+)

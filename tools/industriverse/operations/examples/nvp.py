@@ -1,0 +1,36 @@
+"""Questions for the nvp toolset."""
+
+from typing import Final
+
+from industriverse.operations.examples import asked
+
+__all__ = ["FORECAST"]
+
+FORECAST: Final = asked(
+    "Where will the tank levels be in six hours?",
+    "Forecast the water network for the next 6 hours",
+    "forecast tank 1 level",
+    "what will the pressure at junction 123 be in two hours",
+    "predict the flow of pump 335",
+    "how will the level of tank 2 develop",
+    "will tank 3 run empty",
+    "Will the tank overflow tonight?",
+    "expected outflow of tank 1 tomorrow",
+    "what happens next on the water network",
+    "prediction for the next day",
+    "next vector prediction for water",
+    "level in tank 1 in 3 h",
+    "pressure outlook for the coming hours",
+    "how high will tank 2 be in 12 hours",
+    "what power will pump 10 draw in an hour",
+    "how certain is the forecast of tank 1",
+    "90 % interval of the pressure in 4 hours",
+    "where is tank 1 heading",
+    "is the pressure going to drop",
+    "future state of water",
+    "what is the level of tank 1 now",
+    "current pressure at junction 123",
+    "latest reading of pump 335",
+    stream="water",
+    horizon_hours=6.0,
+)

@@ -1,0 +1,86 @@
+"""A bus topic as a log in SQLite: publish appends, each consumer keeps its own place, nothing is lost in between."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+from industriverse.shield.errors import CollectorError
+
+__all__ = ["BusTopic"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS message (
+    topic TEXT NOT NULL, position INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (topic, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS place (
+    topic TEXT NOT NULL, consumer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (topic, consumer)
+) STRICT, WITHOUT ROWID;
+"""
+MAXIMUM_PAYLOAD = 1 << 20
+
+
+class BusTopic:
+    """One topic. Several processes may publish and several consumers may read, each at its own pace.
+
+    Args:
+        path: SQLite file, created if missing.
+        topic: Name of the topic.
+
+    Raises:
+        CollectorError: If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, topic: str) -> None:
+        self._topic = topic
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=10.0
+            )
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.executescript(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise CollectorError(
+                f"cannot open the bus {path} ({error})", hint="give a writable file"
+            ) from error
+
+    def publish(self, *payloads: bytes) -> int:
+        """Append messages in one transaction; the position of the last.
+
+        Raises:
+            CollectorError: If one is too large.
+        """
+        large = [len(payload) for payload in payloads if len(payload) > MAXIMUM_PAYLOAD]
+        if large:
+            raise CollectorError(f"a message of {large[0]} bytes is too large", hint="send at most 1 MiB")
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            last = self._connection.execute(
+                "SELECT coalesce(max(position), 0) FROM message WHERE topic = ?", (self._topic,)
+            ).fetchone()[0]
+            rows = [(self._topic, last + k, payload) for k, payload in enumerate(payloads, start=1)]
+            self._connection.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+            self._connection.execute("COMMIT")
+        return int(last) + len(payloads)
+
+    def read(self, consumer: str, *, most: int) -> list[tuple[int, bytes]]:
+        """The next messages of a consumer with their positions."""
+        with self._lock:
+            return self._connection.execute(
+                "SELECT position, payload FROM message WHERE topic = ? AND position > coalesce("
+                "(SELECT position FROM place WHERE topic = ? AND consumer = ?), 0) ORDER BY position LIMIT ?",
+                (self._topic, self._topic, consumer, most),
+            ).fetchall()
+
+    def commit(self, consumer: str, position: int) -> None:
+        """Say that a consumer has dealt with everything up to a position."""
+        with self._lock:
+            self._connection.execute(
+                "INSERT INTO place VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position",
+                (self._topic, consumer, position),
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
