@@ -18,7 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "feedback")
+FURTHER_MODULES = ("asking", "attending", "cypher", "deciding", "ensemble", "feedback")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
