@@ -10,8 +10,8 @@ from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult, TextResourceContents
 
 from field_question import burgers_question
-from mcp_server.test_http import served
 from prepared_plant import PLANT, Prepared
+from web_server import served
 
 ERAS = ("auto", "legacy")
 

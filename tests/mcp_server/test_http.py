@@ -1,43 +1,18 @@
 """MCP and REST over a real port on the loopback interface."""
 
 import asyncio
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from mcp import Client
 
-from industriverse.mcp_server.app import create_web_application
 from industriverse.operations.registry import registry
 from mcp_results import text_of
-from prepared_plant import PLANT, Prepared, copied, opened
-
-
-@contextmanager
-def served(folder: Path, *, read_only: bool = False) -> Iterator[str]:
-    """The web application of a home on a free port, in a thread; yields its URL."""
-    with opened(folder, read_only=read_only) as platform, socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        settings = uvicorn.Config(
-            create_web_application(platform, toolsets=frozenset({"all"})), log_level="error"
-        )
-        server = uvicorn.Server(settings)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+from prepared_plant import PLANT, Prepared, copied
+from web_server import served
 
 
 @pytest.fixture(scope="module")

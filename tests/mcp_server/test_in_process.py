@@ -256,7 +256,8 @@ def test_a_response_run_asks_through_the_client_and_reports_each_step(
     answer = person("accept", {"approve": False}, asked)
     with_client(alarmed, tale, mode=era, elicitation_callback=answer)
     assert len(asked) == 1
-    assert [message.partition(":")[0] for message in heard][:4] == ["sense", "assess", "forecast", "plan"]
+    nodes = [message.partition(":")[0] for message in heard]
+    assert nodes[:5] == ["sense", "assess", "forecast", "reflect", "plan"]
 
 
 def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
@@ -275,6 +276,7 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
         assert listed == {"shield://threats/active"}
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
         assert templates >= {"atlas://state/{state_id}", "eil://regime/{stream}", "docs://{page}"}
+        assert (await read("economy://pool/CEU-PFT"))["pool"]["price_ceu"] is None
         alert = await read(f"shield://alert/{story.incident_id}")
         assert alert["incident_id"] == story.incident_id
         prompt = await client.get_prompt("triage_threat", {"incident_id": story.incident_id})

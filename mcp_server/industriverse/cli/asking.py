@@ -50,7 +50,9 @@ def answer_run(home: Path | None, thread_id: str, *, approved: bool, reason: str
         first = not answered
         answered.append(request.key)
         said = f"{getpass.getuser()} at the terminal: {reason}" if reason else getpass.getuser()
-        return ApprovalAnswer(approved=approved and first, reason=said if first else "asked again; not read yet")
+        return ApprovalAnswer(
+            approved=approved and first, reason=said if first else "asked again; not read yet"
+        )
 
     async def tell(done: float, total: float | None, message: str) -> None:  # noqa: ARG001
         click.echo(message)

@@ -5,6 +5,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from industriverse.mcp_server.shutdown import Shutdown
+from industriverse.mcp_server.state_metrics import refresh_state
 from industriverse.operations.platform import Platform
 from industriverse.operations.services import Services
 
@@ -39,6 +40,7 @@ def health_router(platform: Platform, shutdown: Shutdown) -> APIRouter:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics() -> Response:
+        await refresh_state(platform)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

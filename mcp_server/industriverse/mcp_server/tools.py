@@ -20,6 +20,7 @@ from mcp.types import (
     TextContent,
     ToolAnnotations,
 )
+from prometheus_client import Counter
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -51,6 +52,10 @@ TEXT_CHARACTERS = 8_000
 """How much of a text is kept when a result is cut."""
 
 
+_QUESTIONS = Counter("industriverse_approval_questions", "Questions put to a person")
+_APPROVALS = Counter("industriverse_approval_answers", "Answers of people to questions", ["action"])
+
+
 class Approval(BaseModel):
     """The form that a person fills in."""
 
@@ -59,6 +64,7 @@ class Approval(BaseModel):
 
 
 def _answer(action: str, content: Any) -> ApprovalAnswer:
+    _APPROVALS.labels(action if action in {"accept", "decline", "cancel"} else "other").inc()
     if action != "accept":
         return ApprovalAnswer(approved=False, reason=f"the person chose {action}")
     try:
@@ -88,6 +94,7 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
                 message=request.message, requested_schema=Approval.model_json_schema()
             )
         )
+        _QUESTIONS.inc()
         with anyio.move_on_after(APPROVAL_SECONDS):
             given = await task.ask(
                 request.key, question.model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -99,16 +106,21 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
             return _answer(answer.action, answer.content)
         return ApprovalAnswer(approved=False, reason=f"no answer within {APPROVAL_SECONDS:.0f} s")
 
+    def asking(request: ApprovalRequest) -> InputNeeded:
+        _QUESTIONS.inc()
+        return InputNeeded(request)
+
     async def by_result(request: ApprovalRequest) -> ApprovalAnswer:
         require_elicitation()
         answer = (context.input_responses or {}).get(request.key)
         # The state is sealed by this server: an answer to a question that it did not ask does not count.
         if isinstance(answer, ElicitResult) and context.request_state == request.resume_token:
             return _answer(answer.action, answer.content)
-        raise InputNeeded(request)
+        raise asking(request)
 
     async def by_request(request: ApprovalRequest) -> ApprovalAnswer:
         require_elicitation()
+        _QUESTIONS.inc()
         with anyio.move_on_after(APPROVAL_SECONDS):
             result = await context.elicit(request.message, Approval)
             return _answer(result.action, result.data.model_dump() if result.action == "accept" else None)

@@ -9,6 +9,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from prometheus_client import Gauge, Histogram
+
 from industriverse.operations.agents import GraphRuns
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
@@ -25,6 +27,11 @@ __all__ = ["Platform"]
 
 # Those who act for whoever owns the machine: metered, and never starved.
 OWNERS = (LOCAL_OPERATOR.name, "response-graph")
+
+_STORE_WAIT = Histogram(
+    "industriverse_store_wait_seconds", "Time that work waits for the thread of the stores"
+)
+_STORE_CALLS = Gauge("industriverse_store_calls", "Work that waits for the stores or runs on them")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,7 +132,17 @@ class Platform:
         loop = asyncio.get_running_loop()
         # The caller's context goes along, so that steps counted there are those of this call.
         caller = contextvars.copy_context()
-        return await loop.run_in_executor(self._worker, lambda: caller.run(function, *args, **kwargs))
+        asked = time.perf_counter()
+
+        def work() -> T:
+            _STORE_WAIT.observe(time.perf_counter() - asked)
+            return caller.run(function, *args, **kwargs)
+
+        _STORE_CALLS.inc()
+        try:
+            return await loop.run_in_executor(self._worker, work)
+        finally:
+            _STORE_CALLS.dec()
 
     def close(self) -> None:
         """Finish what runs and close the stores."""

@@ -312,6 +312,7 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
     toolset="eil",
     scope="prove",
     title="Prove equilibrium",
+    task=True,
     idempotent=True,
     cost=1_000,
     default_on=True,

@@ -82,6 +82,7 @@ def _summary(stream: str, hours: float, predicted: StreamForecast) -> str:
     toolset="nvp",
     scope="forecast",
     title="Forecast a stream",
+    task=True,
     read_only=True,
     cost=Cost(1_000, "horizon_hours", 12.0),
     default_on=True,

@@ -100,6 +100,7 @@ def _learn(services: Services, request: CompileInput, principal: str) -> Compile
     toolset="signal",
     scope="learn",
     title="Learn the reference of a stream",
+    task=True,
     idempotent=True,
     examples=examples.COMPILE,
     cost=10_000,

@@ -222,6 +222,7 @@ def _output(
     toolset="sim",
     scope="simulate",
     title="Run a simulated plant",
+    task=True,
     idempotent=True,
     examples=examples.SIMULATE,
     cost=Cost(10, "until_hours", 12.0),

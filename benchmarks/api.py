@@ -1,0 +1,418 @@
+"""What a call costs through each face of the server, beside bare FastAPI and a bare MCP server in the same run.
+
+    python benchmarks/api.py [--seconds 3] [--clients 16] [--json out.json] [--markdown out.md]
+
+Every case runs against a server in processes of its own: one, and two behind two ports, each with a home of its own,
+because one process owns the stores of a home. Requests go over keep-alive connections on the loopback interface.
+CPU per request is what the server's processes used, from /proc, so that it says the same on a busy machine; requests
+per second depend on what else runs. The bare servers answer the bytes that the real one answered to the same call.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+TICKS = os.sysconf("SC_CLK_TCK")
+START = 1_772_323_200
+"""2026-03-01T00:00:00Z, where the simulated plant begins."""
+
+SERVER = """
+import json, sys
+from pathlib import Path
+kind, home, port, answer = sys.argv[1:5]
+sys.path.insert(0, sys.argv[5])
+import uvicorn
+
+def run(app):
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False)
+
+if kind == "product":
+    from industriverse.mcp_server.app import create_web_application
+    from prepared_plant import opened
+    with opened(Path(home)) as platform:
+        run(create_web_application(platform, toolsets=frozenset({"all"})))
+elif kind == "fastapi":
+    from fastapi import FastAPI
+    from pydantic import BaseModel, create_model
+    document = json.loads(Path(answer).read_text())
+    app = FastAPI()
+    class Body(BaseModel):
+        model_config = {"extra": "allow"}
+    @app.post("/bare")
+    async def bare(body: Body) -> dict:
+        return document
+    @app.get("/readyz")
+    async def readyz() -> dict:
+        return {}
+    run(app)
+else:
+    from typing import Any
+    from mcp.server import MCPServer
+    from mcp.types import CallToolResult, TextContent
+    from starlette.responses import JSONResponse
+    document = json.loads(Path(answer).read_text())
+    server = MCPServer("bare", log_level="ERROR")
+    @server.tool()
+    async def bare(arguments: dict[str, Any]) -> CallToolResult:
+        "Answer."
+        return CallToolResult(content=[TextContent(type="text", text="bare")], structured_content=document)
+    @server.custom_route("/readyz", methods=["GET"])
+    async def readyz(request):
+        return JSONResponse({})
+    run(server.streamable_http_app(streamable_http_path="/mcp"))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case."""
+
+    call: str
+    face: str
+    workers: int
+    requests: int
+    per_second: float
+    cpu_ms: float
+    p50_ms: float
+    p95_ms: float
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a call is sent."""
+
+    name: str
+    server: str
+    path: str
+
+    def headers(self, tool: str) -> dict[str, str]:
+        """Headers of a call."""
+        if not self.path.startswith("/mcp"):
+            return {}
+        accept = {"accept": "application/json, text/event-stream"}
+        if "2026" in self.name:
+            return {
+                **accept,
+                "mcp-protocol-version": "2026-07-28",
+                "mcp-method": "tools/call",
+                "mcp-name": tool,
+            }
+        return {**accept, "mcp-protocol-version": "2025-11-25"}
+
+    def body(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Body of a call."""
+        if not self.path.startswith("/mcp"):
+            return arguments
+        params: dict[str, Any] = {"name": tool, "arguments": arguments}
+        if "2026" in self.name:
+            params["_meta"] = {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running(kind: str, homes: list[Path], answer: Path) -> Iterator[tuple[list[str], list[int]]]:
+    """Servers in processes of their own; yields their URLs and process ids."""
+    started = []
+    try:
+        urls = []
+        for home in homes:
+            port = free_port()
+            words = [
+                sys.executable,
+                "-c",
+                SERVER,
+                kind,
+                str(home),
+                str(port),
+                str(answer),
+                str(ROOT / "tests"),
+            ]
+            started.append(subprocess.Popen(words))
+            urls.append(f"http://127.0.0.1:{port}")
+        for url in urls:
+            wait_until_ready(url)
+        yield urls, [process.pid for process in started]
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(timeout=60)
+
+
+def wait_until_ready(url: str) -> None:
+    for _ in range(600):
+        try:
+            if httpx.get(f"{url}/readyz", timeout=10).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RuntimeError(f"{url} did not become ready")
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+class Arguments:
+    """Arguments of a call; samples to ingest are new in every request, of one stream for each client."""
+
+    def __init__(self, tool: str, arguments: dict[str, Any]) -> None:
+        self.tool = tool
+        self._fixed = arguments
+        self._sent: dict[int, int] = {}
+
+    def of(self, client: int) -> dict[str, Any]:
+        """What a client sends next."""
+        if self.tool != "telemetry_ingest":
+            return self._fixed
+        number = self._sent[client] = self._sent.get(client, 0) + 1
+        template = self._fixed
+        times = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + 900 * (100_000 + number)))]
+        return {**template, "stream": f"{template['stream']}-{client}", "times": times}
+
+
+async def one_client(
+    number: int, url: str, face: Face, arguments: Arguments, stop: float, seconds: list[float]
+) -> None:
+    bare = face.server != "product"
+    tool = "bare" if bare else arguments.tool
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        headers = face.headers(tool)
+        if "2025" in face.name:
+            headers |= await handshake(client, headers)
+        while time.perf_counter() < stop:
+            given = arguments.of(number)
+            if bare and face.path == "/mcp":
+                given = {"arguments": given}
+            began = time.perf_counter()
+            answer = await client.post(face.path, json=face.body(tool, given), headers=headers)
+            seconds.append(time.perf_counter() - began)
+            if answer.status_code != 200 or '"isError":true' in answer.text:
+                raise RuntimeError(f"{face.name} {tool}: {answer.status_code} {answer.text[:500]}")
+
+
+async def handshake(client: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, str]:
+    params = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "b", "version": "1"},
+    }
+    begun = await client.post(
+        "/mcp", json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, headers=headers
+    )
+    session = {"mcp-session-id": begun.headers["mcp-session-id"]}
+    told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    await client.post("/mcp", json=told, headers={**headers, **session})
+    return session
+
+
+def measure(
+    urls: list[str],
+    pids: list[int],
+    face: Face,
+    arguments: Arguments,
+    clients: int,
+    seconds: float,
+    label: str,
+) -> Row:
+    """Send as many requests as get answered in the time, after a short warm-up."""
+
+    async def load(duration: float) -> list[float]:
+        took: list[float] = []
+        stop = time.perf_counter() + duration
+        await asyncio.gather(
+            *(one_client(n, urls[n % len(urls)], face, arguments, stop, took) for n in range(clients))
+        )
+        return took
+
+    asyncio.run(load(min(1.0, seconds)))
+    before, began = cpu_seconds(pids), time.perf_counter()
+    took = asyncio.run(load(seconds))
+    wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
+    return Row(
+        call=label,
+        face=face.name,
+        workers=len(urls),
+        requests=len(took),
+        per_second=len(took) / wall,
+        cpu_ms=1e3 * cpu / len(took),
+        p50_ms=1e3 * statistics.median(took),
+        p95_ms=1e3 * sorted(took)[int(0.95 * len(took))],
+    )
+
+
+def homes_with_a_plant(folder: Path, count: int, clients: int) -> list[Path]:
+    """Homes that hold a learned and alarmed plant, and learned streams to send samples to."""
+    from prepared_plant import PLANT, call, copied, on, prepared
+
+    home = copied(prepared().alarmed, folder / "home-0")
+
+    async def learn(platform: Any) -> None:
+        services = platform.services
+
+        def copy_streams() -> None:
+            frame = services.streams.store.frame(PLANT).rows(0, 2880)
+            for number in range(clients):
+                services.streams.ingest(f"ingest-{number}", frame)
+
+        await platform.run(copy_streams)
+        for number in range(clients):
+            await call(platform, "signal_compile", stream=f"ingest-{number}", budget_per_day=0.05)
+
+    on(home, learn)
+    return [home, *(copied(home, folder / f"home-{number}") for number in range(1, count))]
+
+
+def calls_of(home: Path) -> dict[str, Arguments]:
+    """The calls that are measured, with arguments that this home can answer."""
+    from prepared_plant import PLANT, opened
+
+    with opened(home) as platform:
+        frame = platform.services.streams.store.frame(PLANT).rows(2880, 2881)
+    channels = [
+        {"name": c.name, "unit": c.unit, "kind": c.kind.value, "entity": c.entity, "quantity": c.quantity}
+        for c in frame.channels
+    ]
+    sample = [None if value != value else float(value) for value in frame.values[0]]
+    ingest = {"stream": "ingest", "channels": channels, "times": [""], "values": [sample]}
+    options = [
+        {"name": "switch the sensor", "relief": 0.9, "relief_sd": 0.1},
+        {
+            "name": "isolate the controller",
+            "relief": 0.99,
+            "relief_sd": 0.01,
+            "cost": 5.0,
+            "reversible": False,
+        },
+    ]
+    return {
+        "cheap read (economy_read)": Arguments("economy_read", {}),
+        "state of a stream (eil_regime)": Arguments("eil_regime", {"stream": PLANT}),
+        "detection update (telemetry_ingest)": Arguments("telemetry_ingest", ingest),
+        "forecast (nvp_forecast)": Arguments("nvp_forecast", {"stream": PLANT, "horizon_hours": 6.0}),
+        "decision (eil_decide)": Arguments("eil_decide", {"stream": PLANT, "options": options}),
+    }
+
+
+def path_of(tool: str) -> str:
+    toolset, _, verb = tool.partition("_")
+    return f"/v1/{toolset}/{verb}"
+
+
+def faces_of(tool: str) -> list[Face]:
+    return [
+        Face("REST", "product", path_of(tool)),
+        Face("MCP 2026-07-28", "product", "/mcp"),
+        Face("MCP 2025-11-25", "product", "/mcp"),
+    ]
+
+
+BARE = [
+    Face("bare FastAPI", "fastapi", "/bare"),
+    Face("bare MCPServer 2026-07-28", "mcp", "/mcp"),
+    Face("bare MCPServer 2025-11-25", "mcp", "/mcp"),
+]
+
+
+def answers(folder: Path, homes: list[Path], calls: dict[str, Arguments]) -> dict[str, Path]:
+    """What the product answers to each call, for the bare servers to repeat."""
+    found = {}
+    with running("product", homes[:1], folder) as (urls, _):
+        for label, arguments in calls.items():
+            path = folder / f"{arguments.tool}.json"
+            answer = httpx.post(f"{urls[0]}{path_of(arguments.tool)}", json=arguments.of(0), timeout=120)
+            answer.raise_for_status()
+            path.write_text(answer.text)
+            found[label] = path
+    return found
+
+
+def benchmark(seconds: float, clients: int, folder: Path) -> list[Row]:
+    """Every case."""
+    homes = homes_with_a_plant(folder, 2, clients)
+    calls = calls_of(homes[0])
+    kept = answers(folder, homes, calls)
+    rows: list[Row] = []
+
+    def add(row: Row) -> None:
+        rows.append(row)
+        print(show(row), file=sys.stderr, flush=True)
+
+    for workers in (1, 2):
+        with running("product", homes[:workers], folder) as (urls, pids):
+            for label, arguments in calls.items():
+                for face in faces_of(arguments.tool):
+                    at_once = 50 if arguments.tool == "eil_decide" else clients
+                    add(measure(urls, pids, face, arguments, at_once, seconds, label))
+    for label, arguments in calls.items():
+        for face in BARE:
+            with running(face.server, homes[:1], kept[label]) as (urls, pids):
+                add(measure(urls, pids, face, arguments, clients, seconds, label))
+    return rows
+
+
+def show(row: Row) -> str:
+    return (
+        f"| {row.call} | {row.face} | {row.workers} | {row.per_second:,.0f} | {row.cpu_ms:.2f} "
+        f"| {row.p50_ms:.1f} | {row.p95_ms:.1f} |"
+    )
+
+
+def table(rows: list[Row]) -> str:
+    head = "| call | face | workers | requests/s | CPU ms a request | p50 ms | p95 ms |\n|---|---|---|---|---|---|---|"
+    return "\n".join([head, *(show(row) for row in rows)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="industriverse-api-"))
+    try:
+        rows = benchmark(options.seconds, options.clients, folder)
+    finally:
+        shutil.rmtree(folder)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    if options.markdown:
+        options.markdown.write_text(table(rows) + "\n")
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
