@@ -18,7 +18,21 @@ TOOLSETS = (
     "telemetry",
 )
 
+<<<<<<< HEAD
 FURTHER_MODULES = ("asking", "attending", "cypher", "deciding", "ensemble", "events", "feedback", "trading")
+=======
+FURTHER_MODULES = (
+    "attending",
+    "cypher",
+    "deciding",
+    "ensemble",
+    "events",
+    "feedback",
+    "shield_analysis",
+    "shield_desk",
+    "trading",
+)
+>>>>>>> main
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
