@@ -18,21 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-<<<<<<< HEAD
-FURTHER_MODULES = ("asking", "attending", "cypher", "deciding", "ensemble", "events", "feedback", "trading")
-=======
-FURTHER_MODULES = (
-    "attending",
-    "cypher",
-    "deciding",
-    "ensemble",
-    "events",
-    "feedback",
-    "shield_analysis",
-    "shield_desk",
-    "trading",
-)
->>>>>>> main
+FURTHER_MODULES = ("asking", "attending", "cypher", "deciding", "ensemble", "events", "feedback", "shield_analysis", "shield_desk", "trading")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
