@@ -18,7 +18,18 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("asking", "attending", "cypher", "deciding", "ensemble", "events", "feedback", "shield_analysis", "shield_desk", "trading")
+FURTHER_MODULES = (
+    "asking",
+    "attending",
+    "cypher",
+    "deciding",
+    "ensemble",
+    "events",
+    "feedback",
+    "shield_analysis",
+    "shield_desk",
+    "trading",
+)
 """Verbs of a toolset that are large enough for a module of their own."""
 
 
