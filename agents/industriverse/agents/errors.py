@@ -2,7 +2,7 @@
 
 from industriverse.physics.errors import IndustriverseError
 
-__all__ = ["AgentError", "LanguageModelError", "ToolError"]
+__all__ = ["AgentError", "ToolError"]
 
 
 class AgentError(IndustriverseError):
@@ -11,7 +11,3 @@ class AgentError(IndustriverseError):
 
 class ToolError(AgentError):
     """A tool answered with an error; the message is the tool's own."""
-
-
-class LanguageModelError(AgentError):
-    """Questions cannot be answered by a language model here."""

@@ -459,20 +459,6 @@ def nvp_card(path: Path) -> None:
     show_card(path)
 
 
-@main.command()
-@_home
-@click.argument("question", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON lines.")
-def ask(home: Path | None, question: tuple[str, ...], as_json: bool) -> None:
-    """Answer QUESTIONs, each in quotes, from this installation; a later one may say "it" or "an hour earlier".
-
-    No language model takes part: one read-only tool is called and its fields are printed.
-    """
-    from industriverse.cli.asking import ask as answer
-
-    answer(home, question, as_json=as_json)
-
-
 @main.group()
 def agent() -> None:
     """Look at runs of the graphs, and answer what they ask a person."""
@@ -482,7 +468,7 @@ def agent() -> None:
 @_home
 def agent_runs(home: Path | None) -> None:
     """List runs, newest first, with the question that each waits for."""
-    from industriverse.cli.asking import show_runs
+    from industriverse.cli.approving import show_runs
 
     show_runs(home)
 
@@ -493,7 +479,7 @@ def agent_runs(home: Path | None) -> None:
 @click.option("--reason", default="", help="Why, for the record.")
 def agent_approve(thread_id: str, home: Path | None, reason: str) -> None:
     """Approve the plan that run THREAD_ID waits for, and go on with it."""
-    from industriverse.cli.asking import answer_run
+    from industriverse.cli.approving import answer_run
 
     answer_run(home, thread_id, approved=True, reason=reason)
 
@@ -504,7 +490,7 @@ def agent_approve(thread_id: str, home: Path | None, reason: str) -> None:
 @click.option("--reason", default="", help="Why, for the record.")
 def agent_decline(thread_id: str, home: Path | None, reason: str) -> None:
     """Decline the plan that run THREAD_ID waits for."""
-    from industriverse.cli.asking import answer_run
+    from industriverse.cli.approving import answer_run
 
     answer_run(home, thread_id, approved=False, reason=reason)
 

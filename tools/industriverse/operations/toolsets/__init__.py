@@ -19,7 +19,6 @@ TOOLSETS = (
 )
 
 FURTHER_MODULES = (
-    "asking",
     "attending",
     "cypher",
     "deciding",

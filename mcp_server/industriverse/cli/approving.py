@@ -1,8 +1,7 @@
-"""``industriverse ask`` and ``industriverse agent``: questions, runs and approvals from a terminal."""
+"""``industriverse agent``: runs of the graphs and approvals from a terminal."""
 
 import asyncio
 import getpass
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,12 @@ from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, App
 from industriverse.operations.home import Home, default_home
 from industriverse.operations.policy import invoke
 
-__all__ = ["answer_run", "ask", "show_runs"]
+__all__ = ["answer_run", "show_runs"]
 
 
 def _call(home: Path | None, name: str, arguments: dict[str, Any], **options: Any) -> Any:
     with Home(home or default_home()) as folder, compose(folder) as platform:
         return asyncio.run(invoke(platform, name, arguments, principal=LOCAL_OPERATOR, **options))
-
-
-def ask(home: Path | None, questions: tuple[str, ...], *, as_json: bool) -> None:
-    """Answer questions in one conversation, so that later ones may say "it"."""
-    with Home(home or default_home()) as folder, compose(folder) as platform:
-        for question in questions:
-            arguments = {"question": question, "conversation": "terminal"}
-            answer = asyncio.run(invoke(platform, "platform_ask", arguments, principal=LOCAL_OPERATOR))
-            click.echo(json.dumps(answer.model_dump(mode="json")) if as_json else str(answer))
 
 
 def show_runs(home: Path | None) -> None:
