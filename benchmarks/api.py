@@ -1,6 +1,7 @@
 """What a call costs through each face of the server, beside bare FastAPI and a bare MCP server in the same run.
 
-    python benchmarks/api.py [--seconds 3] [--clients 16] [--json out.json] [--markdown out.md]
+    python benchmarks/api.py [--seconds 3] [--clients 16] [--only economy_read,eil_decide]
+        [--json out.json] [--markdown out.md]
 
 Every case runs against a server in processes of its own: one, and two behind two ports, each with a home of its own,
 because one process owns the stores of a home. Requests go over keep-alive connections on the loopback interface.
@@ -33,6 +34,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 TICKS = os.sysconf("SC_CLK_TCK")
 START = 1_772_323_200
 """2026-03-01T00:00:00Z, where the simulated plant begins."""
+
+FIRST_NEW_ROW = 2880
+"""Streams to send samples to hold so many rows of 900 s."""
 
 SERVER = """
 import json, sys
@@ -199,7 +203,7 @@ class Arguments:
             return self._fixed
         number = self._sent[client] = self._sent.get(client, 0) + 1
         template = self._fixed
-        times = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + 900 * (100_000 + number)))]
+        times = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(START + 900 * (FIRST_NEW_ROW + number)))]
         return {**template, "stream": f"{template['stream']}-{client}", "times": times}
 
 
@@ -283,7 +287,7 @@ def homes_with_a_plant(folder: Path, count: int, clients: int) -> list[Path]:
         services = platform.services
 
         def copy_streams() -> None:
-            frame = services.streams.store.frame(PLANT).rows(0, 2880)
+            frame = services.streams.store.frame(PLANT).rows(0, FIRST_NEW_ROW)
             for number in range(clients):
                 services.streams.ingest(f"ingest-{number}", frame)
 
@@ -300,7 +304,7 @@ def calls_of(home: Path) -> dict[str, Arguments]:
     from prepared_plant import PLANT, opened
 
     with opened(home) as platform:
-        frame = platform.services.streams.store.frame(PLANT).rows(2880, 2881)
+        frame = platform.services.streams.store.frame(PLANT).rows(FIRST_NEW_ROW, FIRST_NEW_ROW + 1)
     channels = [
         {"name": c.name, "unit": c.unit, "kind": c.kind.value, "entity": c.entity, "quantity": c.quantity}
         for c in frame.channels
@@ -359,10 +363,14 @@ def answers(folder: Path, homes: list[Path], calls: dict[str, Arguments]) -> dic
     return found
 
 
-def benchmark(seconds: float, clients: int, folder: Path) -> list[Row]:
+def benchmark(seconds: float, clients: int, folder: Path, only: frozenset[str]) -> list[Row]:
     """Every case."""
     homes = homes_with_a_plant(folder, 2, clients)
-    calls = calls_of(homes[0])
+    calls = {
+        label: arguments
+        for label, arguments in calls_of(homes[0]).items()
+        if not only or arguments.tool in only
+    }
     kept = answers(folder, homes, calls)
     rows: list[Row] = []
 
@@ -399,12 +407,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--only", default="", help="tools, comma-separated")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="industriverse-api-"))
     try:
-        rows = benchmark(options.seconds, options.clients, folder)
+        rows = benchmark(
+            options.seconds, options.clients, folder, frozenset(filter(None, options.only.split(",")))
+        )
     finally:
         shutil.rmtree(folder)
     if options.json:

@@ -34,7 +34,7 @@ from industriverse.mcp_server.live import live_router
 from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.origins import OriginGuard
 from industriverse.mcp_server.replay import RecentEvents
-from industriverse.mcp_server.rest import add_problem_handlers, operation_router
+from industriverse.mcp_server.rest import add_problem_handlers, describe_problems, operation_router
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.mcp_server.streaming import stream_router
 from industriverse.mcp_server.surface import Surface
@@ -101,6 +101,7 @@ def build_web_application(
     app.state.shutdown = shutdown
     add_problem_handlers(app, platform.clock)
     _add_routes(app, platform, caller, shutdown)
+    describe_problems(app)
     if chosen.oauth is not None:
         app.router.routes.extend(
             create_protected_resource_routes(
