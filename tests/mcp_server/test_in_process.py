@@ -275,6 +275,7 @@ def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:
         assert listed == {"shield://threats/active"}
         templates = {t.uri_template for t in (await client.list_resource_templates()).resource_templates}
         assert templates >= {"atlas://state/{state_id}", "eil://regime/{stream}", "docs://{page}"}
+        assert (await read("economy://pool/CEU-PFT"))["pool"]["price_ceu"] is None
         alert = await read(f"shield://alert/{story.incident_id}")
         assert alert["incident_id"] == story.incident_id
         prompt = await client.get_prompt("triage_threat", {"incident_id": story.incident_id})

@@ -142,3 +142,8 @@ def _add_records(server: MCPServer[Any], read: Read) -> None:
     async def account(account: str) -> str:
         """Balance and newest entries of an account, in proof tokens."""
         return await read("economy_read", {"account": account})
+
+    @server.resource("economy://pool/{pair}", title="Pool of the market", mime_type=JSON)
+    async def pool(pair: str) -> str:
+        """Reserves and prices of a pool, such as CEU-PFT."""
+        return await read("economy_read", {"what": "pool", "pool": pair})

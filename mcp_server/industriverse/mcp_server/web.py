@@ -33,6 +33,7 @@ from industriverse.mcp_server.idempotency import IdempotencyKeys
 from industriverse.mcp_server.live import live_router
 from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.origins import OriginGuard
+from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.replay import RecentEvents
 from industriverse.mcp_server.rest import add_problem_handlers, describe_problems, operation_router
 from industriverse.mcp_server.shutdown import Shutdown
@@ -132,6 +133,7 @@ def _add_routes(app: FastAPI, platform: Platform, caller: CurrentCaller, shutdow
     shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
     app.include_router(operation_router(platform, shown, principal=caller, keys=keys))
     app.include_router(stream_router(platform, principal=caller, shutdown=shutdown))
+    app.include_router(price_router(platform, principal=caller, shutdown=shutdown))
     app.include_router(live_router(platform, principal=caller, shutdown=shutdown))
     app.include_router(health_router(platform, shutdown))
 

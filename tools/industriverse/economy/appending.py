@@ -1,113 +1,250 @@
-"""The statements by which a transaction is appended, with as few round trips as each database allows."""
+"""The statements by which transactions are appended, with as few round trips as each database allows."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from industriverse.economy import schema, tiles
-from industriverse.economy.money import Entry
+from industriverse.economy.errors import IdempotencyError, InsufficientFundsError, PostingError
+from industriverse.economy.money import MAX_AMOUNT, Entry, Leg, Posting, Transaction, canonical
 from industriverse.economy.names import is_issuer
+from industriverse.economy.replay import transaction_hash
 
-__all__ = ["END", "append"]
+__all__ = ["END", "Outcome", "append"]
 
+Outcome = Transaction | PostingError | InsufficientFundsError
 _LAST = schema.transactions.alias("last")
 _KNOWN = schema.transactions.alias("known")
-# The end of the chain, what is known of a key, and what the accounts hold: as many rows as there are balances.
-END = (
-    select(
-        schema.head.c.sequence.label("end_sequence"),
-        schema.head.c.hash.label("end_hash"),
-        _LAST.c.created_ns.label("end_ns"),
-        *_KNOWN.c,
-        schema.balances.c.account.label("held_by"),
-        schema.balances.c.asset.label("held_asset"),
-        schema.balances.c.amount.label("held"),
-    )
-    .select_from(schema.head)
-    .outerjoin(_LAST, _LAST.c.sequence == schema.head.c.sequence)
-    .outerjoin(_KNOWN, _KNOWN.c.key == bindparam("wanted"))
-    .outerjoin(schema.balances, schema.balances.c.account.in_(bindparam("names", expanding=True)))
+_CHAIN = schema.head.outerjoin(_LAST, _LAST.c.sequence == schema.head.c.sequence)
+_END_COLUMNS = (
+    schema.head.c.sequence.label("end_sequence"),
+    schema.head.c.hash.label("end_hash"),
+    _LAST.c.created_ns.label("end_ns"),
 )
+_HELD_COLUMNS = (
+    schema.balances.c.account.label("held_by"),
+    schema.balances.c.asset.label("held_asset"),
+    schema.balances.c.amount.label("held"),
+)
+_OF_NAMES = schema.balances.c.account.in_(bindparam("names", expanding=True))
+END = select(*_END_COLUMNS).select_from(_CHAIN)
+# The end of the chain, what is known of a key, and what the accounts hold, in one round trip: as many rows as
+# there are balances. For many transactions at once that would be the product of both, so they ask twice.
+_END_FOR_ONE = select(*_END_COLUMNS, *_KNOWN.c, *_HELD_COLUMNS).select_from(
+    _CHAIN.outerjoin(_KNOWN, _KNOWN.c.key == bindparam("wanted")).outerjoin(schema.balances, _OF_NAMES)
+)
+_END_FOR_MANY = select(*_END_COLUMNS, *_KNOWN.c).select_from(
+    _CHAIN.outerjoin(_KNOWN, _KNOWN.c.key.in_(bindparam("wanted", expanding=True)))
+)
+_HELD = select(*_HELD_COLUMNS).where(_OF_NAMES)
 _SET_BALANCE = (
     update(schema.balances)
     .where(schema.balances.c.account == bindparam("of"), schema.balances.c.asset == bindparam("unit"))
     .values(amount=bindparam("after"))
 )
-_ENTRY = ("leg", "account", "asset", "amount", "balance")
+_TRANSACTION = (
+    "sequence",
+    "key",
+    "kind",
+    "reference",
+    "details",
+    "content_hash",
+    "created_ns",
+    "previous_hash",
+    "hash",
+)
+_ENTRY = ("sequence", "leg", "account", "asset", "amount", "balance")
 # One statement for four: over a network each statement costs a round trip, during which all other writers wait.
 # Foreign keys are checked when it ends (https://www.postgresql.org/docs/15/queries-with.html).
 _APPEND_POSTGRESQL = text(
     "WITH moved AS (UPDATE balances SET amount = v.after FROM unnest("
-    "CAST(:account AS text[]), CAST(:asset AS text[]), CAST(:balance AS bigint[])) AS v(account, asset, after) "
+    "CAST(:of AS text[]), CAST(:unit AS text[]), CAST(:after AS bigint[])) AS v(account, asset, after) "
     "WHERE balances.account = v.account AND balances.asset = v.asset), "
     "noted AS (INSERT INTO transactions "
-    "(sequence, key, kind, reference, details, content_hash, created_ns, previous_hash, hash) VALUES "
-    "(:sequence, :key, :kind, :reference, :details, :content_hash, :created_ns, :previous_hash, :hash)), "
-    "ended AS (UPDATE head SET sequence = :sequence, hash = :hash) "
+    "(sequence, key, kind, reference, details, content_hash, created_ns, previous_hash, hash) "
+    "SELECT * FROM unnest(CAST(:t_sequence AS bigint[]), CAST(:t_key AS text[]), CAST(:t_kind AS text[]), "
+    "CAST(:t_reference AS text[]), CAST(:t_details AS text[]), CAST(:t_content_hash AS text[]), "
+    "CAST(:t_created_ns AS bigint[]), CAST(:t_previous_hash AS text[]), CAST(:t_hash AS text[]))), "
+    "ended AS (UPDATE head SET sequence = :end_sequence, hash = :end_hash) "
     "INSERT INTO entries (sequence, leg, account, asset, amount, balance) "
-    "SELECT :sequence, v.* FROM unnest(CAST(:leg AS integer[]), CAST(:account AS text[]), "
-    "CAST(:asset AS text[]), CAST(:amount AS bigint[]), CAST(:balance AS bigint[])) AS v"
+    "SELECT * FROM unnest(CAST(:e_sequence AS bigint[]), CAST(:e_leg AS integer[]), "
+    "CAST(:e_account AS text[]), CAST(:e_asset AS text[]), CAST(:e_amount AS bigint[]), "
+    "CAST(:e_balance AS bigint[]))"
 )
 
 
+@dataclass
+class _Tail:
+    """The end of the chain while transactions are put behind it, before the database is told."""
+
+    sequence: int
+    hash: str
+    now_ns: int
+    known: dict[str, Transaction]
+    contents: dict[str, str]
+    held: dict[tuple[str, str], int]
+    before: frozenset[tuple[str, str]] = frozenset()
+    transactions: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def take(self, posting: Posting) -> Outcome:
+        """Put a transaction behind the chain, or say why it cannot be; then nothing has changed."""
+        if posting.key in self.known:
+            first = self.known[posting.key]
+            if self.contents[posting.key] == posting.content_hash:
+                return first
+            return IdempotencyError(
+                f"key {posting.key!r} was used before for other content (transaction {first.sequence})",
+                hint="choose a new key",
+            )
+        sequence = self.sequence + 1
+        try:
+            written = [
+                Entry(sequence, number, leg.account, leg.asset, leg.amount, _after(leg, self.held))
+                for number, leg in enumerate(posting.legs)
+            ]
+        except (PostingError, InsufficientFundsError) as error:
+            return error
+        values: dict[str, Any] = {
+            "sequence": sequence,
+            "key": posting.key,
+            "kind": posting.kind,
+            "reference": posting.reference,
+            "details": canonical(dict(posting.details)).decode(),
+            "content_hash": posting.content_hash,
+            "created_ns": self.now_ns,
+            "previous_hash": self.hash,
+        }
+        values["hash"] = transaction_hash(values, written)
+        self.sequence, self.hash = sequence, values["hash"]
+        self.transactions.append(values)
+        self.entries += written
+        self.held |= {(entry.account, entry.asset.value): entry.balance for entry in written}
+        done = Transaction(
+            sequence, posting.key, posting.kind, posting.reference, self.now_ns, values["hash"]
+        )
+        self.known[posting.key] = done
+        self.contents[posting.key] = posting.content_hash
+        return done
+
+
 def append(
-    connection: Connection,
-    values: Mapping[str, Any],
-    written: Sequence[Entry],
-    held: Mapping[tuple[str, str], int],
-) -> None:
-    """Write a transaction, its entries and balances, and the new end of the chain.
+    connection: Connection, postings: Sequence[Posting], clock_ns: int, read_ns: int | None = None
+) -> list[Outcome]:
+    """Append transactions in their order, each whole or not at all; returns what became of each.
 
     Args:
         connection: An open write transaction.
-        values: The row of the transaction.
-        written: Its entries.
-        held: The balances that the accounts had, as far as they had one.
+        postings: What is to be written; one that cannot be changes nothing and keeps no other from it.
+        clock_ns: The time; a clock that was set back does not make a transaction older than the one before it.
+        read_ns: The time if it was read before within this write.
     """
-    _open_balances(connection, values["created_ns"], written, held)
-    if connection.dialect.name == "postgresql":
-        columns = {name: [_plain(getattr(entry, name)) for entry in written] for name in _ENTRY}
-        connection.execute(_APPEND_POSTGRESQL, {**values, **columns})
+    tail = _tail(connection, postings, clock_ns)
+    tail.now_ns = tail.now_ns if read_ns is None else read_ns
+    first = tail.sequence + 1
+    outcomes = [tail.take(posting) for posting in postings]
+    if tail.transactions:
+        _open_balances(connection, tail)
+        if connection.dialect.name == "postgresql":
+            connection.execute(_APPEND_POSTGRESQL, _columns(tail))
+        else:
+            _append_one_by_one(connection, tail)
+        for sequence in range(first, tail.sequence + 1):
+            tiles.seal(connection, sequence)
+    return outcomes
+
+
+def _tail(connection: Connection, postings: Sequence[Posting], clock_ns: int) -> _Tail:
+    names = sorted({leg.account for posting in postings for leg in posting.legs})
+    if len(postings) == 1:
+        one = {"wanted": postings[0].key, "names": names}
+        ends: Sequence[Any] = connection.execute(_END_FOR_ONE, one).all()
+        balances: Sequence[Any] = [row for row in ends if row.held is not None]
     else:
-        _append_one_by_one(connection, values, written)
-    tiles.seal(connection, values["sequence"])
+        wanted = [posting.key for posting in postings]
+        ends = connection.execute(_END_FOR_MANY, {"wanted": wanted}).all()
+        balances = connection.execute(_HELD, {"names": names}).all()
+    end = ends[0]
+    known = {row.key: row for row in ends if row.key is not None}
+    held = {(row.held_by, row.held_asset): int(row.held) for row in balances}
+    return _Tail(
+        int(end.end_sequence),
+        str(end.end_hash),
+        max(clock_ns, end.end_ns or 0),
+        {
+            key: Transaction(row.sequence, row.key, row.kind, row.reference, row.created_ns, row.hash)
+            for key, row in known.items()
+        },
+        {key: row.content_hash for key, row in known.items()},
+        held,
+        frozenset(held),
+    )
 
 
-def _append_one_by_one(connection: Connection, values: Mapping[str, Any], written: Sequence[Entry]) -> None:
-    connection.execute(insert(schema.transactions), dict(values))
-    if written:
-        rows = [
-            {"sequence": entry.sequence, **{name: _plain(getattr(entry, name)) for name in _ENTRY}}
-            for entry in written
-        ]
+def _after(leg: Leg, held: Mapping[tuple[str, str], int]) -> int:
+    before = held.get((leg.account, leg.asset.value), 0)
+    after = before + leg.amount
+    issuer = is_issuer(leg.account)
+    if abs(after) > MAX_AMOUNT or (issuer and after > 0):
+        raise PostingError(
+            f"{leg.account} would hold {after} micro-{leg.asset}", hint="the amount is more than there is"
+        )
+    if after < 0 and not issuer:
+        raise InsufficientFundsError(
+            f"{leg.account} holds {before} micro-{leg.asset} and would pay {-leg.amount}",
+            needed=-leg.amount,
+            available=before,
+            hint=f"{-after} more are needed",
+        )
+    return after
+
+
+def _columns(tail: _Tail) -> dict[str, Any]:
+    columns: dict[str, Any] = {"end_sequence": tail.sequence, "end_hash": tail.hash}
+    columns |= {f"t_{name}": [values[name] for values in tail.transactions] for name in _TRANSACTION}
+    columns |= {f"e_{name}": [_plain(getattr(entry, name)) for entry in tail.entries] for name in _ENTRY}
+    changed = _changed(tail)
+    return columns | {name: [row[name] for row in changed] for name in ("of", "unit", "after")}
+
+
+def _append_one_by_one(connection: Connection, tail: _Tail) -> None:
+    connection.execute(insert(schema.transactions), tail.transactions)
+    if tail.entries:
+        rows = [{name: _plain(getattr(entry, name)) for name in _ENTRY} for entry in tail.entries]
         connection.execute(insert(schema.entries), rows)
-        changed = [
-            {"of": entry.account, "unit": entry.asset.value, "after": entry.balance} for entry in written
-        ]
-        connection.execute(_SET_BALANCE, changed)
-    connection.execute(update(schema.head), {"sequence": values["sequence"], "hash": values["hash"]})
+        if changed := _changed(tail):
+            connection.execute(_SET_BALANCE, changed)
+    connection.execute(update(schema.head), {"sequence": tail.sequence, "hash": tail.hash})
 
 
-def _open_balances(
-    connection: Connection, opened_ns: int, written: Sequence[Entry], held: Mapping[tuple[str, str], int]
-) -> None:
+def _changed(tail: _Tail) -> list[dict[str, Any]]:
+    # A balance that was moved several times is written once, as it is in the end.
+    places = {(entry.account, entry.asset.value) for entry in tail.entries} & tail.before
+    return [
+        {"of": account, "unit": asset, "after": tail.held[account, asset]}
+        for account, asset in sorted(places)
+    ]
+
+
+def _open_balances(connection: Connection, tail: _Tail) -> None:
     # Every account got a balance when it was opened, so that one without any is new.
-    new = {entry.account for entry in written} - {account for account, _ in held}
+    new = {entry.account for entry in tail.entries} - {account for account, _ in tail.before}
     if new:
         accounts = [
-            {"id": account, "issuer": is_issuer(account), "opened_ns": opened_ns} for account in sorted(new)
+            {"id": account, "issuer": is_issuer(account), "opened_ns": tail.now_ns} for account in sorted(new)
         ]
         connection.execute(insert(schema.accounts), accounts)
+    places = {(entry.account, entry.asset.value) for entry in tail.entries} - tail.before
     balances = [
         {
-            "account": entry.account,
-            "asset": entry.asset.value,
-            "issuer": is_issuer(entry.account),
-            "amount": entry.balance,
+            "account": account,
+            "asset": asset,
+            "issuer": is_issuer(account),
+            "amount": tail.held[account, asset],
         }
-        for entry in written
-        if (entry.account, entry.asset) not in held
+        for account, asset in sorted(places)
     ]
     if balances:
         connection.execute(insert(schema.balances), balances)

@@ -26,6 +26,8 @@ _READ, _WRITE, _PREPARE = "read", "write", "prepare"
 # https://www.postgresql.org/docs/15/errcodes-appendix.html: serialization failure, deadlock; lock timeout.
 _CONFLICTS = ("40001", "40P01")
 _LOCK_TIMEOUT = "55P03"
+# In one round trip, during which nobody else waits yet.
+_BEGIN_WRITING = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE head IN EXCLUSIVE MODE"
 # Names the lock under which tables are created; any number that others do not use.
 _PREPARE_LOCK = 7_205_759_403_792
 
@@ -139,6 +141,9 @@ def _transaction(engine: Engine, purpose: str) -> Iterator[Connection]:
     options: dict[str, Any] = {_PURPOSE: purpose}
     if engine.dialect.name == "postgresql" and purpose == _READ:
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    if engine.dialect.name == "postgresql" and purpose == _WRITE:
+        # The transaction begins in _begin, together with its lock.
+        options |= {"isolation_level": "AUTOCOMMIT"}
     if engine.dialect.name == "postgresql" and purpose == _PREPARE:
         options |= {"isolation_level": "READ COMMITTED"}
     with (
@@ -216,6 +221,7 @@ def _begin(connection: Connection) -> None:
         # at its first query, and LOCK TABLE is not one: what is seen is what the writer before has left. An
         # advisory lock would be taken by a query, and all but the first in the queue would have to fail
         # (https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-TABLES).
-        connection.exec_driver_sql("LOCK TABLE head IN EXCLUSIVE MODE")
+        driver: Any = connection.connection.driver_connection
+        driver.execute(_BEGIN_WRITING, prepare=False)
     elif purpose == _PREPARE:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_PREPARE_LOCK})")

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,14 +14,14 @@ from industriverse.economy.appending import END, append
 from industriverse.economy.checkpoints import Checkpoint
 from industriverse.economy.errors import (
     AccountError,
-    IdempotencyError,
-    InsufficientFundsError,
+    LedgerBusyError,
     LedgerClosedError,
     LedgerConflictError,
+    LedgerError,
     PostingError,
 )
+from industriverse.economy.grouping import GroupCommit
 from industriverse.economy.money import (
-    MAX_AMOUNT,
     Asset,
     Details,
     Entry,
@@ -29,13 +29,11 @@ from industriverse.economy.money import (
     Leg,
     Posting,
     Transaction,
-    canonical,
     check_account,
     check_amount,
     is_issuer,
     issuer_of,
 )
-from industriverse.economy.replay import transaction_hash
 
 __all__ = ["Ledger", "Writer"]
 
@@ -80,7 +78,7 @@ class Writer:
     def now_ns(self) -> int:
         """The ledger's time: the clock, but never before the last transaction; one for this whole write."""
         if self._read_ns is None:
-            end = self.connection.execute(END, {"wanted": "", "names": []}).one()
+            end = self.connection.execute(END).one()
             self._read_ns = max(self._clock_ns(), end.end_ns or 0)
         return self._read_ns
 
@@ -91,40 +89,10 @@ class Writer:
             IdempotencyError: If the key was used for other content.
             InsufficientFundsError: If an account would fall below zero.
         """
-        names = sorted({leg.account for leg in posting.legs})
-        rows = self.connection.execute(END, {"wanted": posting.key, "names": names}).all()
-        end = rows[0]
-        if end.sequence is not None:
-            if end.content_hash != posting.content_hash:
-                raise IdempotencyError(
-                    f"key {posting.key!r} was used before for other content (transaction {end.sequence})",
-                    hint="choose a new key",
-                )
-            return _transaction(end)
-        if self._read_ns is None:
-            # A clock that was set back does not make a transaction older than the one before it.
-            self._read_ns = max(self._clock_ns(), end.end_ns or 0)
-        held = {(row.held_by, row.held_asset): int(row.held) for row in rows if row.held is not None}
-        sequence = int(end.end_sequence) + 1
-        written = [
-            Entry(sequence, number, leg.account, leg.asset, leg.amount, _after(leg, held))
-            for number, leg in enumerate(posting.legs)
-        ]
-        values: dict[str, Any] = {
-            "sequence": sequence,
-            "key": posting.key,
-            "kind": posting.kind,
-            "reference": posting.reference,
-            "details": canonical(dict(posting.details)).decode(),
-            "content_hash": posting.content_hash,
-            "created_ns": self._read_ns,
-            "previous_hash": str(end.end_hash),
-        }
-        values["hash"] = transaction_hash(values, written)
-        append(self.connection, values, written, held)
-        return Transaction(
-            sequence, posting.key, posting.kind, posting.reference, self._read_ns, values["hash"]
-        )
+        (outcome,) = append(self.connection, [posting], self._clock_ns(), self._read_ns)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 class Ledger:
@@ -145,6 +113,7 @@ class Ledger:
     def __init__(self, url_or_path: str | Path, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._clock_ns = clock_ns
         self._engine: Engine | None = database.connect(url_or_path)
+        self._group = GroupCommit(self._post_together)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
@@ -153,7 +122,7 @@ class Ledger:
         Raises:
             LedgerConflictError: If the database gave way to another program; :meth:`write` tries again.
         """
-        with database.writing(self._open) as connection:
+        with self._group.turn, database.writing(self._open) as connection:
             yield Writer(connection, self._clock_ns)
 
     @contextmanager
@@ -184,7 +153,21 @@ class Ledger:
             IdempotencyError: If the key was used for other content.
             InsufficientFundsError: If an account would fall below zero.
         """
-        return self.write(lambda writer: writer.post(posting))
+        return self._group.post(posting)
+
+    def _post_together(self, postings: Sequence[Posting]) -> Sequence[Transaction | Exception]:
+        def work(writer: Writer) -> Sequence[Transaction | Exception]:
+            return append(writer.connection, postings, self._clock_ns())
+
+        try:
+            return self.write(work)
+        except LedgerBusyError:
+            raise
+        except LedgerError as error:
+            if len(postings) == 1:
+                return [error]
+        # The database refused one of them; the others are not to suffer for it.
+        return [self._post_together([posting])[0] for posting in postings]
 
     def transfer(
         self,
@@ -307,24 +290,6 @@ def _balance(connection: Connection, account: str, asset: Asset) -> int:
     table = schema.balances
     query = select(table.c.amount).where(table.c.account == account, table.c.asset == asset.value)
     return int(connection.execute(query).scalar_one_or_none() or 0)
-
-
-def _after(leg: Leg, held: Mapping[tuple[str, str], int]) -> int:
-    before = held.get((leg.account, leg.asset.value), 0)
-    after = before + leg.amount
-    issuer = is_issuer(leg.account)
-    if abs(after) > MAX_AMOUNT or (issuer and after > 0):
-        raise PostingError(
-            f"{leg.account} would hold {after} micro-{leg.asset}", hint="the amount is more than there is"
-        )
-    if after < 0 and not issuer:
-        raise InsufficientFundsError(
-            f"{leg.account} holds {before} micro-{leg.asset} and would pay {-leg.amount}",
-            needed=-leg.amount,
-            available=before,
-            hint=f"{-after} more are needed",
-        )
-    return after
 
 
 def _transaction(row: Row[*tuple[Any, ...]]) -> Transaction:

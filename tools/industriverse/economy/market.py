@@ -284,6 +284,25 @@ class Market:
         _require_trader(provider)
         return self.ledger.write(work)
 
+    def began_ns(self, pool: Asset) -> int:
+        """When a pool got its first liquidity.
+
+        Raises:
+            MarketError: If it never did.
+        """
+        table = schema.transactions
+        query = (
+            select(table.c.created_ns)
+            .where(table.c.reference == pool.value, table.c.kind.startswith(POOL_KIND, autoescape=True))
+            .order_by(table.c.created_ns, table.c.sequence)
+            .limit(1)
+        )
+        with self.ledger.reading() as connection:
+            began = connection.execute(query).scalar_one_or_none()
+        if began is None:
+            raise MarketError(f"the pool {pool} never began", hint="add liquidity first")
+        return int(began)
+
     def average_price(self, pool: Asset, start_ns: int, end_ns: int) -> Fraction:
         """Price of one unit in CEU, averaged over time from ``start_ns`` to ``end_ns``, to 18 decimals.
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from industriverse.operations.examples import asked
 
-__all__ = ["MINT", "READ"]
+__all__ = ["MINT", "READ", "TRADE"]
 
 READ: Final = (
     *asked(
@@ -30,6 +30,8 @@ READ: Final = (
         "what has the computing cost us",
         asset="CEU",
     ),
+    *asked("price of PFT", "what is a proof token worth", "how deep is the pool", what="pool"),
+    *asked("what can I buy", "which savings are on offer", what="offers"),
     *asked("MUNT balance", "how many model units exist", "model units in the ledger", asset="MUNT"),
 )
 
@@ -38,6 +40,12 @@ MINT: Final = asked(
     "create new PFT",
     "send 5 PFT to alice",
     "transfer tokens",
-    "trade CEU for PFT",
     certificate_id="0123456789abcdef",
+)
+
+TRADE: Final = asked(
+    "trade CEU for PFT",
+    "swap 5 CEU for proof tokens",
+    key="order-1",
+    order={"do": "swap", "pool": "CEU-PFT", "sell": "CEU", "give": "5", "least": "0.1"},
 )

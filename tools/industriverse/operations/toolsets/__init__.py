@@ -18,7 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("cypher", "deciding", "feedback")
+FURTHER_MODULES = ("cypher", "deciding", "events", "feedback", "trading")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 

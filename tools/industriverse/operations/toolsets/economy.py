@@ -1,10 +1,23 @@
 """The economy toolset: balances, entries and tokens for proofs."""
 
-from typing import Literal
+import asyncio
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from industriverse.economy.money import MICRO, Asset
+from industriverse.economy.money import Asset
+from industriverse.operations.amounts import TREASURY, Amount, units
+from industriverse.operations.books import (
+    OfferItem,
+    PoolItem,
+    PoolName,
+    ProofItem,
+    QuoteItem,
+    offers_of,
+    pool_of,
+    proof_of,
+    quote_of,
+)
 from industriverse.operations.context import OperationContext
 from industriverse.operations.examples import economy as examples
 from industriverse.operations.minting import mint_certificate, minted_for
@@ -19,30 +32,28 @@ __all__ = [
     "ReadOutput",
     "economy_mint",
     "economy_read",
-    "units",
 ]
-
-TREASURY = "treasury"
-"""Account that tokens for this installation's own proofs go to."""
-
-
-def units(micro: int) -> str:
-    """Micro-units as a decimal number of units, exact."""
-    sign = "-" if micro < 0 else ""
-    whole, fraction = divmod(abs(micro), MICRO)
-    return f"{sign}{whole}.{fraction:06d}"
 
 
 class ReadInput(OperationInput):
     """What to look at."""
 
+    what: Literal["account", "pool", "quote", "offers", "proof"] = Field(
+        default="account", description="What to read"
+    )
     account: str = Field(default=TREASURY, min_length=1, max_length=200, description="Name of an account")
-    asset: Literal["CEU", "PFT", "MUNT"] = Field(default="PFT", description="Compute, proof or model units")
+    asset: Literal["CEU", "PFT", "MUNT", "SAVING", "CEU-PFT", "CEU-MUNT"] = Field(
+        default="PFT", description="Compute, proof or model units, kWh saved, pool shares"
+    )
     limit: int = Field(default=20, ge=1, le=100, description="Entries per page")
     cursor: str = Field(default="", description="next_cursor of the page before")
     certificate_id: str | None = Field(
         default=None, description="Also tell what was minted for this certificate"
     )
+    pool: PoolName = Field(default="CEU-PFT", description="For pool and quote")
+    give: Amount = Field(default="1", description="For quote: units of asset to sell")
+    sequence: int | None = Field(default=None, ge=1, description="For proof: transaction, the last if absent")
+    since: int | None = Field(default=None, ge=1, description="For proof: log size known before")
 
 
 class EntryItem(BaseModel):
@@ -64,8 +75,29 @@ class ReadOutput(BaseModel):
     entries: list[EntryItem]
     next_cursor: str
     minted_for_certificate: str | None
+    pool: PoolItem | None = None
+    quote: QuoteItem | None = None
+    offers: list[OfferItem] | None = None
+    proof: ProofItem | None = None
 
     def __str__(self) -> str:
+        if self.quote is not None:
+            quote = self.quote
+            return (
+                f"{quote.sold} buy {quote.received} {quote.bought} now, fee {quote.fee}, "
+                f"price impact {quote.price_impact_percent:.3g} %"
+            )
+        if self.pool is not None:
+            pool, other = self.pool, self.pool.pool.removeprefix("CEU-")
+            price = "empty" if pool.price_ceu is None else f"1 {other} = {pool.price_ceu} CEU"
+            return f"{pool.pool}: {pool.ceu} CEU, {pool.other} {other}, {price}"
+        if self.offers is not None:
+            told = [f"{o.offer_id}: {o.amount} {o.asset} for {o.price_ceu} CEU" for o in self.offers]
+            return "; ".join(told) or "nothing is offered"
+        if self.proof is not None:
+            return (
+                f"transaction {self.proof.sequence} is among {self.proof.size} under root {self.proof.root}"
+            )
         return f"{self.account} holds {self.balance} {self.asset} of {self.supply} in being"
 
 
@@ -98,7 +130,7 @@ class MintOutput(BaseModel):
     examples=examples.READ,
 )
 async def economy_read(request: ReadInput, context: OperationContext) -> ReadOutput:
-    """Read an account's balance and entries, and the supply of an asset.
+    """Read an account's balance and entries and an asset's supply; or a pool, a quote, offers, a log proof.
 
     Raises:
         EconomyError: If the account's name is malformed or the cursor is not one of this account.
@@ -129,9 +161,26 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
             ],
             next_cursor=page.next_cursor,
             minted_for_certificate=minted,
+            **_more(request, services),
         )
 
+    if request.account.startswith("budget:"):
+        # What calls cost is booked in batches; who looks at a budget sees it to the last call.
+        await asyncio.to_thread(context.platform.meter.book)
     return await context.platform.run(read, context.platform.services)
+
+
+def _more(request: ReadInput, services: Services) -> dict[str, Any]:
+    ledger, now_ns = services.ledger, services.clock()
+    if request.what == "pool":
+        return {"pool": pool_of(ledger, request.pool, now_ns)}
+    if request.what == "quote":
+        return {"quote": quote_of(ledger, request.pool, request.asset, request.give)}
+    if request.what == "offers":
+        return {"offers": offers_of(ledger, now_ns, request.limit)}
+    if request.what == "proof":
+        return {"proof": proof_of(ledger, request.sequence, request.since)}
+    return {}
 
 
 @operation(
