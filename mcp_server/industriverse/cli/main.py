@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from industriverse.cli.ask_command import ask
 from industriverse.cli.atlas import atlas
 from industriverse.cli.ledger import ledger
 from industriverse.physics.errors import IndustriverseError
@@ -232,31 +233,6 @@ def demo(
             home, no_attack=no_attack, no_response=no_response, decline=decline, seed=seed, as_json=as_json
         )
     )
-
-
-@main.command()
-@click.argument("question", required=False)
-@_home
-@click.option(
-    "--mode",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "retrieval", "model"]),
-    help="How to answer; auto takes the language model of INDUSTRIVERSE_LLM where there is one.",
-)
-@click.option("--zone", default="UTC", show_default=True, help="IANA time zone of times that name none.")
-@click.option(
-    "--act", is_flag=True, help="Let a language model change things, each after you said yes to it."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print each answer as one JSON line.")
-def ask(question: str | None, home: Path | None, mode: str, zone: str, act: bool, as_json: bool) -> None:
-    """Answer QUESTION from what the platform knows; without one, answer each line of standard input.
-
-    Questions on standard input are one conversation: "and an hour earlier?" goes on with the one before.
-    """
-    from industriverse.cli.asking import answer_questions
-
-    answer_questions(question, home, mode=mode, zone=zone, act=act, as_json=as_json)
 
 
 @main.group()
@@ -522,3 +498,6 @@ def agent_decline(thread_id: str, home: Path | None, reason: str) -> None:
 
 main.add_command(atlas)
 main.add_command(ledger)
+
+
+main.add_command(ask)
