@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from economy.places import Place
+from economy.places import HISTORIES, Place
 from industriverse.economy import (
     Asset,
     EconomyError,
@@ -30,7 +30,7 @@ from industriverse.economy import (
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.minting import ProofMint, VerifiedEvidence, quality
 
-HISTORIES = settings(max_examples=25, stateful_step_count=20, deadline=None)
+SETTINGS = settings(max_examples=HISTORIES, stateful_step_count=20, deadline=None)
 HOLDERS = ("ada", "bo", "cy")
 ASSETS = st.sampled_from([Asset.CEU, Asset.MUNT])
 HOLDER = st.sampled_from(HOLDERS)
@@ -141,7 +141,7 @@ def test_every_random_history_keeps_the_books_in_order(new_place: Callable[[], P
         def __init__(self) -> None:
             super().__init__(new_place)
 
-    run_state_machine_as_test(Machine, settings=HISTORIES)
+    run_state_machine_as_test(Machine, settings=SETTINGS)
 
 
 WRITER = """
