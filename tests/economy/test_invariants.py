@@ -107,7 +107,9 @@ class Books(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 5), owner=HOLDER, passed=st.integers(0, 5))
     def mint(self, number: int, owner: str, passed: int) -> None:
-        evidence = VerifiedEvidence(f"{number:064x}", "n", 0.05, 700, passed, 5, 10**18)
+        evidence = VerifiedEvidence(
+            f"{number:064x}", "n", 0.05, 700, passed, 5, 10**18, 10 * number, 10 * number + 9
+        )
         try:
             ProofMint(self.ledger, lambda _: evidence, clock_ns=lambda: 10**18).mint(b"", owner)
         except EconomyError:
