@@ -1,13 +1,20 @@
-"""Atlas benchmark: writes, lookups, walks, ranges, memory and cold open, beside raw calls of the same run.
+"""Atlas benchmark: writes, lookups, walks, ranges, memory, cold open, objects and fields, beside raw calls.
 
-    python benchmarks/atlas.py [--states 20000] [--retention 0] [--bolt URI USER PASSWORD DATABASE] [--json out]
+    python benchmarks/atlas.py [--states 20000] [--servers] [--bolt URI USER PASSWORD DATABASE] [--json out]
+    python benchmarks/atlas.py --retention 1000000
 
-A raw call gives the engine the same rows and one statement without checks, records or relations; it shows what
-the layer above costs. On a loaded machine compare the two columns of a row, not rows of different runs.
+A raw call is the same text with the same values given to the library below without anything of ours: kglite, the
+official Bolt driver, obstore, zarr, plain files. Ours and raw take turns, many times, and the medians are
+compared, so that a loaded machine slows both. ``--servers`` starts ArcadeDB and SeaweedFS, from the packages of
+the development extra.
 """
 
 import argparse
+import hashlib
+import itertools
 import json
+import os
+import statistics
 import sys
 import tempfile
 import time
@@ -15,14 +22,25 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from zarr.storage import LocalStore
+from zarr.storage import ObjectStore as ZarrOnObstore
 
 from industriverse.atlas import EnergyState, Kind, Search, Transition, cypher
 from industriverse.atlas.archive import Archive
 from industriverse.atlas.bolt import BoltSettings, open_bolt_atlas
 from industriverse.atlas.embedded import open_atlas
-from industriverse.atlas.engine import Statement
+from industriverse.atlas.engine import Row, Statement
+from industriverse.atlas.fields import CHUNK_STEPS, SHARD_STEPS, open_field, put_field
 from industriverse.atlas.graph import GraphAtlas, row_of
 from industriverse.atlas.objects import ObjectStore
+from industriverse.atlas.s3 import S3ObjectStore, S3Settings
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+    from zarr.abc.store import Store
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_767_225_600 * SECOND_NS
@@ -30,7 +48,9 @@ BATCH = 1_000
 LOOKUPS = 2_000
 WALKS = 300
 RANGES = 50
-OBJECTS = 200
+OBJECTS = 40
+TURNS = 11
+FIELD_STEPS = 4_000
 OBJECT_BYTES = 262_144
 
 RAW_WRITE = (
@@ -52,6 +72,7 @@ def states(first: int, count: int) -> list[EnergyState]:
             service=f"stream-{index % 20}",
             entities=(f"pump-{index % 50}",),
             reference_digest="ab" * 32,
+            vector=(float(index % 97), 1.0, 1.0, 0.25, 2.0, 3.0, 4.0, float(index % 13)),
         )
         for index in range(first, first + count)
     ]
@@ -75,14 +96,11 @@ def per_second(count: int, work: Callable[[], object]) -> float:
 
 
 def fill(atlas: GraphAtlas, total: int) -> dict[str, float]:
-    """Write states and transitions; rates of the whole and of the raw write beside it."""
-    spent = {"states": 0.0, "transitions": 0.0, "raw": 0.0}
+    """Write states with their relations, and transitions; rates of both."""
+    spent = {"states": 0.0, "transitions": 0.0}
     for first in range(0, total, BATCH):
         batch = states(first, BATCH)
         links = [Transition(one.id, two.id, "drift") for one, two in pairwise(batch)]
-        rows = [row_of(one) for one in batch]
-        # The raw call writes new nodes; the full one finds them and adds their relations.
-        spent["raw"] += seconds_of(partial(atlas.engine.write, [Statement(RAW_WRITE, {"rows": rows})]))
         spent["states"] += seconds_of(partial(atlas.upsert_states, batch))
         spent["transitions"] += seconds_of(partial(atlas.link_transitions, links))
     return {f"{name}_per_s": round(total / seconds) for name, seconds in spent.items()}
@@ -93,13 +111,9 @@ def reads(atlas: GraphAtlas, total: int) -> dict[str, float]:
     engine = atlas.engine
     step = max(1, total // LOOKUPS)
     ids = [f"state-{index:09d}" for index in range(0, total, step)]
-    fetch = cypher.fetch(Kind.STATE)
     found: dict[str, float] = {
-        "lookup_per_s": per_second(len(ids), lambda: [atlas.state(one) for one in ids]),
-        "lookup_raw_per_s": per_second(
-            len(ids), lambda: [engine.read([Statement(fetch, {"id": one})]) for one in ids]
-        ),
-        "three_hops_per_s": per_second(
+        "spread_lookups_per_s": per_second(len(ids), lambda: [atlas.state(one) for one in ids]),
+        "spread_three_hops_per_s": per_second(
             WALKS, lambda: [engine.read([Statement(THREE_HOPS, {"id": one})]) for one in ids[:WALKS]]
         ),
         "neighbourhood_depth_3_per_s": per_second(
@@ -108,64 +122,216 @@ def reads(atlas: GraphAtlas, total: int) -> dict[str, float]:
     }
     middle = START_NS + total // 2 * SECOND_NS
     search = Search(start_ns=middle, stop_ns=middle + 100 * SECOND_NS, limit=100)
-    found["range_100_per_s"] = per_second(RANGES, lambda: [atlas.search(search) for _ in range(RANGES)])
+    found["search_of_100_per_s"] = per_second(RANGES, lambda: [atlas.search(search) for _ in range(RANGES)])
+    place = states(0, 1)[0].vector
+    found["similar_per_s"] = per_second(5, lambda: [atlas.similar(place) for _ in range(5)])
     return {name: round(value, 1) for name, value in found.items()}
 
 
-def driver(settings: BoltSettings, total: int) -> dict[str, float]:
-    """The same lookups and raw writes by the driver alone, without our engine."""
+def compared(
+    name: str, count: int, ours: Callable[[], object], raw: Callable[[], object]
+) -> dict[str, float]:
+    """Rates of some work done by us and without us in turns, and the share of the raw rate that we reach."""
+    ours()
+    raw()
+    turns = [(per_second(count, ours), per_second(count, raw)) for _ in range(TURNS)]
+    found = {
+        f"{name}_per_s": statistics.median(one for one, _ in turns),
+        f"{name}_raw_per_s": statistics.median(two for _, two in turns),
+        f"{name}_share": statistics.median(one / two for one, two in turns),
+    }
+    return {key: round(value, 2) for key, value in found.items()}
+
+
+def beside(
+    atlas: GraphAtlas, read: Callable[[str, Row], object], write: Callable[[str, Row], object]
+) -> dict[str, float]:
+    """The same reads and writes through the engine and by the library alone."""
+    engine, fetch = atlas.engine, cypher.fetch(Kind.STATE)
+    ids = [f"state-{index:09d}" for index in range(0, 600, 10)]
+    rows = [row_of(one) for one in states(0, BATCH)]
+    middle = START_NS + 500 * SECOND_NS
+    names = frozenset({"start_ns", "stop_ns"})
+    span = {"start_ns": middle, "stop_ns": middle + 100 * SECOND_NS, "limit": 100}
+    text = cypher.find(Kind.STATE, names, newest_first=True, after=False)
+    return {
+        **compared(
+            "lookup",
+            len(ids),
+            lambda: [engine.read([Statement(fetch, {"id": one})]) for one in ids],
+            lambda: [read(fetch, {"id": one}) for one in ids],
+        ),
+        **compared(
+            "lookup_as_record",
+            len(ids),
+            lambda: [atlas.state(one) for one in ids],
+            lambda: [read(fetch, {"id": one}) for one in ids],
+        ),
+        **compared(
+            "three_hops",
+            len(ids),
+            lambda: [engine.read([Statement(THREE_HOPS, {"id": one})]) for one in ids],
+            lambda: [read(THREE_HOPS, {"id": one}) for one in ids],
+        ),
+        **compared("range", 100, lambda: engine.read([Statement(text, span)]), lambda: read(text, span)),
+        **compared(
+            "upsert",
+            BATCH,
+            lambda: engine.write([Statement(RAW_WRITE, {"rows": rows})]),
+            lambda: write(RAW_WRITE, {"rows": rows}),
+        ),
+    }
+
+
+def beside_driver(atlas: GraphAtlas, settings: BoltSettings) -> dict[str, float]:
+    """Our engine beside the official driver."""
     import neo4j
 
-    ids = [f"state-{index:09d}" for index in range(0, total, max(1, total // LOOKUPS))]
-    rows = [row_of(one) for one in states(0, min(total, 5 * BATCH))]
     auth = (settings.user, settings.password)
     with neo4j.GraphDatabase.driver(settings.uri, auth=auth) as plain:
 
-        def run(text: str, **parameters: object) -> object:
+        def read(text: str, parameters: Row) -> object:
+            return plain.execute_query(
+                text, parameters, database_=settings.database, routing_=neo4j.RoutingControl.READ
+            )
+
+        def write(text: str, parameters: Row) -> object:
             return plain.execute_query(text, parameters, database_=settings.database)
 
-        fetch = cypher.fetch(Kind.STATE)
-        return {
-            "lookup_driver_per_s": round(
-                per_second(len(ids), lambda: [run(fetch, id=one) for one in ids]), 1
-            ),
-            "rewrite_driver_per_s": round(
-                per_second(
-                    len(rows),
-                    lambda: [run(RAW_WRITE, rows=rows[n : n + BATCH]) for n in range(0, len(rows), BATCH)],
-                )
-            ),
-        }
+        return beside(atlas, read, write)
 
 
-def rewrite(atlas: GraphAtlas, total: int) -> dict[str, float]:
-    """The same raw writes of known states through our engine."""
-    rows = [row_of(one) for one in states(0, min(total, 5 * BATCH))]
-    batches = [rows[n : n + BATCH] for n in range(0, len(rows), BATCH)]
+def beside_kglite(atlas: GraphAtlas, folder: Path) -> dict[str, float]:
+    """Our engine beside the library, on a graph of the same states."""
+    import kglite
 
-    def write_all() -> None:
-        for batch in batches:
-            atlas.engine.write([Statement(RAW_WRITE, {"rows": batch})])
+    session = kglite.open_session(str(folder / "raw.kgl"), durable="full")
+    for text in cypher.SCHEMA:
+        session.execute(text)
 
-    rate = per_second(len(rows), write_all)
-    return {"rewrite_engine_per_s": round(rate)}
+    def read(text: str, parameters: Row) -> object:
+        return session.snapshot().cypher(text, params=parameters).to_list()
+
+    def write(text: str, parameters: Row) -> None:
+        transaction = session.begin()
+        transaction.cypher(text, params=parameters)
+        transaction.commit()
+
+    total = atlas.counts().nodes[Kind.STATE]
+    for first in range(0, total, BATCH):
+        batch = states(first, BATCH)
+        write(RAW_WRITE, {"rows": [row_of(one) for one in batch]})
+        links = [{"source": one.id, "target": two.id, "cause": "drift"} for one, two in pairwise(batch)]
+        write(cypher.LINK_TRANSITIONS, {"rows": links})
+    found = beside(atlas, read, write)
+    session.close()
+    return found
 
 
-def objects(folder: Path) -> dict[str, float]:
-    """Rates of the object store (synced) beside plain files (not synced)."""
-    store, raw = ObjectStore(folder / "objects"), folder / "raw"
-    raw.mkdir()
-    contents = [index.to_bytes(4, "big") * (OBJECT_BYTES // 4) for index in range(OBJECTS)]
-    keys: list[str] = []
-    rates = {
-        "put_per_s": per_second(OBJECTS, lambda: keys.extend(map(store.put_bytes, contents))),
-        "put_raw_per_s": per_second(
-            OBJECTS, lambda: [(raw / str(n)).write_bytes(one) for n, one in enumerate(contents)]
+def objects(
+    store: ObjectStore, put_raw: Callable[[str, bytes], object], get_raw: Callable[[str], bytes]
+) -> dict[str, float]:
+    """Rates of an object store beside writing, reading and hashing the same bytes without it."""
+    serial = itertools.count()
+    keys = [store.put_bytes(OBJECT(number)) for number in range(OBJECTS)]
+    for number in range(OBJECTS):
+        put_raw(f"get-{number}", OBJECT(number))
+    return {
+        **compared(
+            "put",
+            OBJECTS,
+            lambda: [store.put_bytes(OBJECT(10_000 + next(serial))) for _ in range(OBJECTS)],
+            lambda: [
+                put_raw(hashlib.sha256(one).hexdigest(), one)
+                for one in (OBJECT(50_000 + next(serial)) for _ in range(OBJECTS))
+            ],
         ),
-        "get_per_s": per_second(OBJECTS, lambda: [store.get_bytes(key) for key in keys]),
-        "get_raw_per_s": per_second(OBJECTS, lambda: [(raw / str(n)).read_bytes() for n in range(OBJECTS)]),
+        **compared(
+            "get",
+            OBJECTS,
+            lambda: [store.get_bytes(key) for key in keys],
+            lambda: [hashlib.sha256(get_raw(f"get-{number}")).hexdigest() for number in range(OBJECTS)],
+        ),
     }
-    return {name: round(value) for name, value in rates.items()}
+
+
+def OBJECT(number: int) -> bytes:  # noqa: N802
+    """Bytes of an object of which there is no other."""
+    return number.to_bytes(8, "big") * (OBJECT_BYTES // 8)
+
+
+def local_objects(folder: Path) -> dict[str, float]:
+    """Objects in a folder beside plain files that are synced, as ours are, with their folder."""
+    raw = folder / "raw-objects"
+    raw.mkdir()
+
+    def put(name: str, content: bytes) -> None:
+        with (raw / name).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        descriptor = os.open(raw, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+    return objects(ObjectStore(folder / "objects"), put, lambda name: (raw / name).read_bytes())
+
+
+def raw_s3(settings: S3Settings, prefix: str) -> "S3Store":
+    """The library below our store of objects."""
+    from obstore.store import S3Store
+
+    return S3Store(
+        settings.bucket,
+        prefix=prefix,
+        endpoint=settings.endpoint,
+        region=settings.region,
+        access_key_id=settings.access_key,
+        secret_access_key=settings.secret_key,
+        client_options={"allow_http": True},
+    )
+
+
+def s3_objects(settings: S3Settings) -> dict[str, float]:
+    """Objects on a server beside obstore alone."""
+    raw = raw_s3(settings, "raw")
+    return objects(
+        S3ObjectStore(settings),
+        lambda name, content: raw.put(name, content),
+        lambda name: raw.get(name).bytes().to_bytes(),
+    )
+
+
+def fields(store: ObjectStore, place: "Store") -> dict[str, float]:
+    """Storing a field of 64 x 64, and reading ranges of 100 steps, beside zarr on the same kind of place."""
+    import zarr
+    from zarr.codecs import BloscCodec
+
+    smooth = np.cumsum(np.random.default_rng(0).normal(size=(FIELD_STEPS, 64, 64)), axis=0).astype(np.float32)
+    raw = zarr.create_array(
+        place,
+        shape=smooth.shape,
+        chunks=(CHUNK_STEPS, 64, 64),
+        shards=(SHARD_STEPS, 64, 64),
+        dtype=smooth.dtype,
+        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="shuffle"),
+    )
+    raw_s = seconds_of(lambda: raw.__setitem__(slice(None), smooth))
+    keys: list[str] = []
+    ours_s = seconds_of(lambda: keys.append(put_field(store, [smooth])))
+    field = open_field(store, keys[0])
+    parts = [slice(start, start + 100) for start in range(0, FIELD_STEPS, 500)]
+    assert np.array_equal(field[parts[1]], smooth[parts[1]])
+    return {
+        "field_put_steps_per_s": round(FIELD_STEPS / ours_s),
+        "field_put_raw_steps_per_s": round(FIELD_STEPS / raw_s),
+        **compared(
+            "field_range",
+            len(parts),
+            lambda: [field[one] for one in parts],
+            lambda: [raw[one] for one in parts],
+        ),
+    }
 
 
 def embedded(folder: Path, total: int) -> dict[str, float]:
@@ -175,6 +341,7 @@ def embedded(folder: Path, total: int) -> dict[str, float]:
         found = fill(atlas, total)
         found["mb_per_100k_states"] = round((resident_mb() - before) * 100_000 / total, 1)
         found |= reads(atlas, total)
+        found |= beside_kglite(atlas, folder)
     began = time.perf_counter()
     with open_atlas(folder / "atlas") as atlas:
         assert atlas.counts().nodes[Kind.STATE] == total
@@ -219,6 +386,37 @@ def retention(folder: Path, total: int, kept: int) -> dict[str, float]:
     }
 
 
+def over_bolt(settings: BoltSettings, total: int) -> dict[str, float]:
+    """Everything about a server."""
+    with open_bolt_atlas(settings) as atlas:
+        return {**fill(atlas, total), **reads(atlas, total), **beside_driver(atlas, settings)}
+
+
+def with_servers(folder: Path, total: int) -> dict[str, dict[str, float]]:
+    """The same on servers of the test suite, started here."""
+    # In the place of this folder, where atlas.py would hide the package of the tests.
+    sys.path[0] = str(Path(__file__).resolve().parents[1] / "tests")
+    from atlas.servers import Arcade, Weed
+
+    for name in ("arcade", "weed"):
+        (folder / name).mkdir()
+    arcade, weed = Arcade(folder / "arcade"), Weed(folder / "weed")
+    found: dict[str, dict[str, float]] = {}
+    try:
+        arcade.server.start()
+        found["bolt"] = over_bolt(arcade.settings, total)
+        arcade.server.stop()
+        weed.server.start()
+        found["s3"] = s3_objects(weed.settings("ours"))
+        found["s3"] |= fields(
+            S3ObjectStore(weed.settings("fields")), ZarrOnObstore(raw_s3(weed.settings(), "raw-field"))
+        )
+    finally:
+        arcade.server.stop()
+        weed.server.stop()
+    return found
+
+
 def main() -> None:
     """Run what was asked for and print it."""
     parser = argparse.ArgumentParser(
@@ -228,6 +426,9 @@ def main() -> None:
     parser.add_argument("--retention", type=int, default=0, help="length of a stream run with retention")
     parser.add_argument("--kept", type=int, default=100_000)
     parser.add_argument("--bolt", nargs=4, metavar=("URI", "USER", "PASSWORD", "DATABASE"))
+    parser.add_argument(
+        "--servers", action="store_true", help="start ArcadeDB and SeaweedFS and measure them too"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
@@ -237,17 +438,14 @@ def main() -> None:
             results["retention"] = retention(folder, options.retention, options.kept)
         else:
             results["embedded"] = embedded(folder, options.states)
-            results["objects"] = objects(folder)
+            results["objects"] = local_objects(folder)
+            results["objects"] |= fields(ObjectStore(folder / "fields"), LocalStore(folder / "raw-field"))
         if options.bolt:
             uri, user, password, database = options.bolt
             settings = BoltSettings(uri=uri, user=user, password=password, database=database)
-            with open_bolt_atlas(settings) as atlas:
-                found = {**fill(atlas, options.states), **reads(atlas, options.states)}
-                results["bolt"] = {
-                    **found,
-                    **rewrite(atlas, options.states),
-                    **driver(settings, options.states),
-                }
+            results["bolt"] = over_bolt(settings, options.states)
+        if options.servers:
+            results |= with_servers(folder, options.states)
     for part, figures in results.items():
         for name, value in figures.items():
             print(f"{part:10} {name:28} {value:>12,}")

@@ -26,7 +26,7 @@ from industriverse.eil.regimes import RegimeBank
 from industriverse.eil.watch import Watcher
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame
 
-__all__ = ["forecast_errors", "poisoning"]
+__all__ = ["blind_spot", "forecast_errors", "poisoning"]
 
 Array = NDArray[np.float64]
 
@@ -135,6 +135,17 @@ def poisoning(clean: Frame, channel: int) -> list[dict[str, float]]:
     return lines
 
 
+def blind_spot(lines: list[dict[str, float]]) -> str:
+    """What the ramps say about how far a slow attacker gets without a word being said."""
+    unseen = [line["end_sd"] for line in lines if np.isnan(line["reached_sd"])]
+    unshifted = [line["end_sd"] if np.isnan(line["shift_sd"]) else line["shift_sd"] for line in lines]
+    adopted = sum(line["adopted"] for line in lines)
+    return (
+        f"blind spot: ramps that end at {max(unseen, default=0.0):.2f} sd or below were never seen; a regime shift "
+        f"was announced at {max(unshifted):.2f} sd at the latest; adopted without a word: {adopted:.0f} of {len(lines)}"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, required=True, help="folder of the labelled telemetry")
@@ -148,7 +159,8 @@ def main() -> int:
     clean = frame_of_table(table[table["split"] == "train"], columns, 300.0)
     channel = int(np.argmax(clean.values.std(axis=0) > 0.0))
     print(f"poisoning: a ramp on {columns[channel]} of asd omi-1, from its middle on, 15 days")
-    for line in poisoning(clean, channel):
+    lines = poisoning(clean, channel)
+    for line in lines:
         seen = "never seen" if np.isnan(line["reached_sd"]) else f"seen at {line['reached_sd']:.2f} sd"
         print(
             f"  {line['ramp_sd_per_day']:6.2f} sd a day to {line['end_sd']:4.1f} sd: {seen}; "
@@ -157,6 +169,7 @@ def main() -> int:
             f"adopted {line['adopted']:.0f}; last day in alarm {100 * line['last_day']:.0f} % "
             f"(with a fixed threshold {100 * line['last_day_fixed']:.0f} %)"
         )
+    print(blind_spot(lines))
     return 0
 
 

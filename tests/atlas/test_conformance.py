@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -483,6 +484,12 @@ def test_a_read_only_query_reads_with_parameters_and_zoned_times(atlas: AtlasSto
         {"id": "s00002", "at": since},
         {"id": "s00003", "at": since.replace(second=3)},
     )
+    elsewhere = since.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    text = "MATCH (n:EnergyState) WHERE n.timestamp >= $since RETURN n.id AS id ORDER BY id"
+    assert atlas.query(text, {"since": elsewhere}).rows == ({"id": "s00002"}, {"id": "s00003"})
+    assert [row["at"].utcoffset() for row in list[dict[str, Any]](map(dict, result.rows))] == [
+        timedelta(0)
+    ] * 2
     cut = atlas.query("MATCH (n:EnergyState) RETURN n.id AS id", row_limit=2)
     assert len(cut.rows) == 2
     assert cut.truncated

@@ -1,9 +1,17 @@
 """Whole sessions judged against clean ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from industriverse.eil.events import EventDetectorError, EventFitError, SessionDetector, sessions_of
+from industriverse.eil.events import (
+    EventDetectorError,
+    EventFitError,
+    EventReferenceError,
+    SessionDetector,
+    sessions_of,
+)
 from industriverse.signals.events import Event
 
 
@@ -53,6 +61,23 @@ def test_misuse_is_refused() -> None:
         SessionDetector(alarm_share=0.0)
     with pytest.raises(EventDetectorError, match="not fitted"):
         SessionDetector().score(["a"])
+
+
+def test_what_was_learned_is_saved_and_an_altered_or_foreign_file_is_refused(
+    fitted: SessionDetector, tmp_path: Path
+) -> None:
+    path = fitted.save(tmp_path / "sessions.json")
+    odd = ["open", "exec", "exec", "close"]
+    assert SessionDetector.load(path).score(odd) == fitted.score(odd)
+    text = path.read_text()
+    path.write_text(text.replace('"alarm_share":0.02', '"alarm_share":0.9', 1))
+    with pytest.raises(EventReferenceError, match="altered"):
+        SessionDetector.load(path)
+    path.write_text(text.replace("industriverse-session-reference", "industriverse-event-reference", 1))
+    with pytest.raises(EventReferenceError, match="industriverse-event-reference"):
+        SessionDetector.load(path)
+    with pytest.raises(EventDetectorError, match="not fitted"):
+        SessionDetector().save(tmp_path / "none.json")
 
 
 def test_sessions_are_the_events_of_one_entity_in_order() -> None:

@@ -88,6 +88,7 @@ def test_an_approved_plan_brings_equilibrium_back_and_is_proved_and_remembered(
         "sense",
         "assess",
         "forecast",
+        "reflect",
         "plan",
         "approve",
         "act",

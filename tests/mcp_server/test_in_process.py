@@ -256,7 +256,8 @@ def test_a_response_run_asks_through_the_client_and_reports_each_step(
     answer = person("accept", {"approve": False}, asked)
     with_client(alarmed, tale, mode=era, elicitation_callback=answer)
     assert len(asked) == 1
-    assert [message.partition(":")[0] for message in heard][:4] == ["sense", "assess", "forecast", "plan"]
+    nodes = [message.partition(":")[0] for message in heard]
+    assert nodes[:5] == ["sense", "assess", "forecast", "reflect", "plan"]
 
 
 def test_resources_and_prompt_answer(alarmed: Path, story: Prepared) -> None:

@@ -14,7 +14,7 @@ from industriverse.operations.errors import InvalidArgumentsError, NotAllowedErr
 from industriverse.operations.live import LiveStream
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
-from industriverse.signals import Frame
+from industriverse.signals import Frame, Incident
 from prepared_plant import call, on
 from wandering_telemetry import MINUTE_NS, wandering
 
@@ -246,3 +246,29 @@ def test_an_entry_of_another_version_is_told_and_does_not_stop_the_watch(home: P
 
     on(home, tale)
     on(home, later)
+
+
+def test_an_explanation_names_the_earlier_incident_that_was_like_it(home: Path) -> None:
+    frame = wandering(2000, fault_from=SHIFT)
+    values = frame.values.copy()
+    values[SHIFT + 30 : SHIFT + 260, 0] -= 25.0
+    frame = Frame(frame.timestamps_ns, values, frame.channels)
+
+    async def tale(platform: Platform) -> None:
+        await learned(platform, frame)
+        tickets = feed(platform, frame.rows(CLEAN)).tickets
+        onsets = [int(frame.timestamps_ns[row]) for row in (SHIFT, SHIFT + 260)]
+        first, again = (next(t for t in tickets if t.onset_ns >= onset) for onset in onsets)
+        for number, ticket in enumerate((first, again)):
+            platform.services.shield.add_ticket(ticket)
+            closed = ticket.onset_ns + HOUR_NS
+            platform.services.shield.put_incident(
+                Incident(f"incident-{number}", "s", "a", (ticket.id,), ticket.onset_ns, closed)
+            )
+        later = await call(platform, "shield_explain", incident_id="incident-1")
+        assert later.nearest_past_incident == "incident-0"
+        assert "Most like it before: incident incident-0" in later.text
+        earlier = await call(platform, "shield_explain", incident_id="incident-0")
+        assert earlier.nearest_past_incident is None
+
+    on(home, tale)

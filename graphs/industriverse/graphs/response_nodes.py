@@ -1,5 +1,7 @@
 """The nodes of the threat-response graph; each calls tools and writes what it learned.
 
+How freely a run acts is its mode; see ``state.Mode`` and ``response_limits``.
+
 A node may run again after a crash, so every call that changes something is idempotent: plants advance *until*
 an hour, actions carry the plan's id, certificates and mints are unique by their evidence.
 """
@@ -9,10 +11,24 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
+from industriverse.graphs.ace import build_ace_graph
 from industriverse.graphs.errors import ToolCallError
-from industriverse.graphs.state import ResponseContext, ResponseState
+from industriverse.graphs.response_limits import why_ask
+from industriverse.graphs.state import AceState, GraphContext, ResponseState, tell
 
-__all__ = ["act", "approve", "assess", "forecast", "plan", "prove", "record", "revert", "sense", "verify"]
+__all__ = [
+    "act",
+    "approve",
+    "assess",
+    "forecast",
+    "plan",
+    "prove",
+    "record",
+    "reflect",
+    "revert",
+    "sense",
+    "verify",
+]
 
 VERIFY_STEP_HOURS = 1.0
 """How long is waited between two looks at the stream."""
@@ -31,20 +47,19 @@ MOST_PLANS = 3
 
 FORECAST_HOURS = 6.0
 
+FORECAST_GOALS = {"accuracy": 0.5, "width": 3.0, "budget_steps": 7_000}
+"""Advice beside a response: half a standard deviation is worth saying, and is not worth a second ensemble."""
+
 PROOF_ATTEMPTS = 3
 """Windows tried for a certificate; a refusal by chance is expected once in 1/alpha windows."""
 
 
-def _tell(runtime: Runtime[ResponseContext], message: str) -> None:
-    runtime.stream_writer({"message": message})
-
-
-async def sense(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
+async def sense(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Read the incident and the present state of its stream."""
     threats = await runtime.context.call_tool("shield_threats", {"incident_id": state["incident_id"]})
     incident = threats["incidents"][0]
     regime = await runtime.context.call_tool("eil_regime", {"stream": incident["stream"]})
-    _tell(runtime, f"sense: {incident['stream']} is {regime['free_energy_kt']:.1f} kT above equilibrium")
+    tell(runtime, f"sense: {incident['stream']} is {regime['free_energy_kt']:.1f} kT above equilibrium")
     return {
         "stream": incident["stream"],
         "plant_id": regime["plant_id"] or "",
@@ -53,55 +68,83 @@ async def sense(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
     }
 
 
-async def assess(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
+async def assess(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Ask why."""
     explained = await runtime.context.call_tool("shield_explain", {"incident_id": state["incident_id"]})
-    _tell(runtime, f"assess: {explained['cause']}")
+    tell(runtime, f"assess: {explained['cause']}")
     return {"explanation": explained["text"]}
 
 
-async def forecast(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
-    """Ask where the stream goes if nothing is done."""
-    try:
-        predicted = await runtime.context.call_tool(
-            "nvp_forecast", {"stream": state["stream"], "horizon_hours": FORECAST_HOURS}
-        )
-    except ToolCallError as refused:
-        # A forecast is advice; a response must not wait for one that cannot be made.
-        _tell(runtime, f"forecast: none ({refused.message})")
-        return {"forecast": f"none: {refused.message}"}
-    _tell(runtime, f"forecast: {predicted['summary']}")
-    return {"forecast": predicted["summary"]}
+async def forecast(
+    state: ResponseState, runtime: Runtime[GraphContext]
+) -> Command[Literal["reflect", "plan", "__end__"]]:
+    """Ask where the stream goes if nothing is done; in an emergency nobody waits for the answer."""
+    if state["mode"] == "emergency":
+        tell(runtime, "forecast: none in an emergency")
+        return Command(goto="plan", update={"forecast": "none: emergency"})
+    said = await _questioned_forecast(state, runtime)
+    tell(runtime, f"forecast: {said}")
+    if state["mode"] == "passive":
+        return Command(goto="__end__", update={"forecast": said, "plan_id": "", "outcome": "observed"})
+    return Command(goto="reflect", update={"forecast": said})
+
+
+async def _questioned_forecast(state: ResponseState, runtime: Runtime[GraphContext]) -> str:
+    """What ACE gives out, or why it abstains: a response must not wait for a forecast that cannot be made."""
+    start: AceState = {
+        "question": {"stream": state["stream"], "horizon_hours": FORECAST_HOURS},
+        "goals": FORECAST_GOALS,
+        "may_infer": [],
+    }
+    ended = await build_ace_graph(None).ainvoke(start, context=runtime.context)
+    return str(ended["forecast"]["summary"]) if ended["outcome"] == "emitted" else f"none: {ended['reason']}"
+
+
+async def reflect(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
+    """Look at the record of earlier expectations: autonomy is earned by it."""
+    record = await runtime.context.call_tool("eil_reflect", {"stream": state["stream"]})
+    tell(runtime, f"reflect: {record['reason']}")
+    return {"may_act_alone": record["may_act"], "record": record["reason"]}
 
 
 async def plan(
-    state: ResponseState, runtime: Runtime[ResponseContext]
+    state: ResponseState, runtime: Runtime[GraphContext]
 ) -> Command[Literal["approve", "verify", "__end__"]]:
     """Ask for the plan that brings the most free energy back at the least cost."""
     if not state["plant_id"]:
-        _tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
+        tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
         return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
     update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
     if proposed["actions"]:
-        _tell(runtime, f"plan: {len(proposed['actions'])} actions")
+        tell(runtime, f"plan: {len(proposed['actions'])} actions")
         update["plan_text"], update["irreversible"] = proposed["text"], proposed["irreversible"]
+        update["plan_actions"] = len(proposed["actions"])
+        update["plan_cost"] = sum(action["cost"] for action in proposed["actions"])
+        if state["mode"] == "detect":
+            return Command(goto="__end__", update={**update, "outcome": "advised"})
         return Command(goto="approve", update=update)
-    _tell(runtime, f"plan: no action helps ({proposed['rationale']})")
+    tell(runtime, f"plan: no action helps ({proposed['rationale']})")
     if state.get("plan_ids"):
         return Command(goto="verify", update=update)
     return Command(goto="__end__", update={**update, "plan_id": "", "outcome": "no_action"})
 
 
 def approve(
-    state: ResponseState, runtime: Runtime[ResponseContext]
+    state: ResponseState, runtime: Runtime[GraphContext]
 ) -> Command[Literal["act", "verify", "__end__"]]:
     """Wait for a person, unless the run is autonomous and everything can be undone."""
-    if state["mode"] == "autonomous" and not state["irreversible"]:
-        return Command(goto="act", update={"approved": True, "approval_reason": "reversible and autonomous"})
+    objection = why_ask(state)
+    if not objection:
+        alone = state.get("autonomous_plans", 0) + 1
+        tell(runtime, f"approve: not asked, {state['mode']} and reversible")
+        reason = f"reversible and {state['mode']}"
+        return Command(
+            goto="act", update={"approved": True, "approval_reason": reason, "autonomous_plans": alone}
+        )
     answer: dict[str, Any] = interrupt({"plan_id": state["plan_id"], "question": state["plan_text"]})
     approved = bool(answer["approved"])
-    _tell(runtime, f"approve: {'approved' if approved else 'declined'}")
+    tell(runtime, f"approve: {'approved' if approved else 'declined'}")
     update: ResponseState = {"approved": approved, "approval_reason": str(answer["reason"])}
     if approved:
         return Command(goto="act", update=update)
@@ -111,24 +154,22 @@ def approve(
     return Command(goto="__end__", update={**update, "outcome": "declined"})
 
 
-async def act(
-    state: ResponseState, runtime: Runtime[ResponseContext]
-) -> Command[Literal["verify", "revert"]]:
+async def act(state: ResponseState, runtime: Runtime[GraphContext]) -> Command[Literal["verify", "revert"]]:
     """Carry the plan out; what a plan that failed or expired has done so far is taken back."""
     update: ResponseState = {"plan_ids": [*state.get("plan_ids", []), state["plan_id"]]}
     try:
         done = await runtime.context.call_tool("shield_act", {"plan_id": state["plan_id"]})
     except ToolCallError as refused:
-        _tell(runtime, f"act: {refused.message}")
+        tell(runtime, f"act: {refused.message}")
         update["actions"], update["act_refusal"] = state.get("actions", []), refused.message
         return Command(goto="revert", update=update)
     for action in done["actions"]:
-        _tell(runtime, f"act: {action}")
+        tell(runtime, f"act: {action}")
     update["actions"], update["act_refusal"] = [*state.get("actions", []), *done["actions"]], ""
     return Command(goto="verify", update=update)
 
 
-async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: float) -> dict[str, Any]:
+async def _look(state: ResponseState, runtime: Runtime[GraphContext], hours: float) -> dict[str, Any]:
     """The stream's reading ``hours`` after the response began, the same one however often it is asked for."""
     advanced = await runtime.context.call_tool(
         "sim_run", {"plant_id": state["plant_id"], "until_hours": state["plant_hours"] + hours}
@@ -137,7 +178,7 @@ async def _look(state: ResponseState, runtime: Runtime[ResponseContext], hours: 
 
 
 async def verify(
-    state: ResponseState, runtime: Runtime[ResponseContext]
+    state: ResponseState, runtime: Runtime[GraphContext]
 ) -> Command[Literal["plan", "prove", "revert"]]:
     """Watch whether free energy comes back, and stays for a day; think again if it does not."""
     hours = state.get("watched_hours", 0.0)
@@ -151,20 +192,20 @@ async def verify(
         relapsed = regime["alarm"] and calm >= REPLAN_AFTER_LOOKS
         calm, restless = (calm + 1, 0) if back else (0, restless + 1)
         if may_think_again and (relapsed or restless >= REPLAN_AFTER_LOOKS):
-            _tell(runtime, f"verify: not back after {hours:.0f} h; thinking again with what was seen since")
+            tell(runtime, f"verify: not back after {hours:.0f} h; thinking again with what was seen since")
             return Command(goto="plan", update={"watched_hours": hours})
     recovered = calm >= RECOVERED_AFTER_LOOKS
     after = hours - (calm - 1) * VERIFY_STEP_HOURS if recovered else hours
     outcome = f"back in equilibrium after {after:.0f} h" if recovered else f"not back after {after:.0f} h"
     excess = f", free-energy excess {regime['free_energy_kt']:.1f} kT" if regime else ""
-    _tell(runtime, f"verify: {outcome}{excess}")
+    tell(runtime, f"verify: {outcome}{excess}")
     update: ResponseState = {"recovered": recovered, "recovered_after_hours": after, "watched_hours": hours}
     if regime:
         update["free_energy_after"] = regime["free_energy_kt"]
     return Command(goto="prove" if recovered else "revert", update=update)
 
 
-async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
+async def revert(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Take back what did not help, the latest plan first."""
     for plan_id in reversed(state["plan_ids"]):
         try:
@@ -173,14 +214,14 @@ async def revert(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
             if not (state["act_refusal"] and plan_id == state["plan_ids"][-1]):
                 raise
             # Nothing of a plan that was refused has been done, so there is nothing to take back.
-            _tell(runtime, f"revert: {refused.message}")
+            tell(runtime, f"revert: {refused.message}")
         else:
-            _tell(runtime, f"revert: {undone['text']}")
+            tell(runtime, f"revert: {undone['text']}")
     done_before = len(state["plan_ids"]) > 1 or not state["act_refusal"]
     return {"reverted": done_before, "outcome": "reverted" if done_before else "not_done"}
 
 
-async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
+async def prove(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Ask for a certificate of a whole window after recovery."""
     refusal = ""
     hours = state["recovered_after_hours"]
@@ -191,9 +232,9 @@ async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
             proof = await runtime.context.call_tool("eil_prove", {"stream": state["stream"], "at": at})
         except ToolCallError as refused:
             refusal = refused.message
-            _tell(runtime, f"prove: {refusal}")
+            tell(runtime, f"prove: {refusal}")
             continue
-        _tell(runtime, f"prove: certificate {proof['certificate_id'][:12]} issued")
+        tell(runtime, f"prove: certificate {proof['certificate_id'][:12]} issued")
         return {
             "certificate_id": proof["certificate_id"],
             "certificate_file": proof["certificate_file"],
@@ -204,7 +245,7 @@ async def prove(state: ResponseState, runtime: Runtime[ResponseContext]) -> Resp
     return {"certificate_id": "", "proof_refusal": refusal}
 
 
-async def _minted(certificate_id: str, runtime: Runtime[ResponseContext]) -> str:
+async def _minted(certificate_id: str, runtime: Runtime[GraphContext]) -> str:
     """Mint, unless an attempt that was cut off has done so: evidence mints once, and says so by an error."""
     known = await runtime.context.call_tool("economy_read", {"certificate_id": certificate_id})
     if float(known["minted_for_certificate"]) > 0:
@@ -213,7 +254,7 @@ async def _minted(certificate_id: str, runtime: Runtime[ResponseContext]) -> str
     return str(minted["amount_pft"])
 
 
-async def record(state: ResponseState, runtime: Runtime[ResponseContext]) -> ResponseState:
+async def record(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Mint PFT for the certificate and write the recovery into the Atlas."""
     recorded = await runtime.context.call_tool(
         "atlas_record", {"stream": state["stream"], "incident_id": state["incident_id"]}
@@ -222,7 +263,7 @@ async def record(state: ResponseState, runtime: Runtime[ResponseContext]) -> Res
     if state["certificate_id"]:
         update["outcome"] = "recovered"
         update["minted_pft"] = await _minted(state["certificate_id"], runtime)
-        _tell(
+        tell(
             runtime, f"record: {update['minted_pft']} PFT minted, {len(recorded['state_ids'])} energy states"
         )
     return update

@@ -110,7 +110,10 @@ class Applier:
         applied = refused = 0
         with self._lock:
             while entries := self._outbox.pending(_BATCH):
-                for _, run in groupby(entries, key=lambda entry: type(entry.record)):
+                # Objects first: nothing may refer to one that is not there, and records that follow each other
+                # go together. Records keep their order.
+                ordered = sorted(entries, key=lambda entry: entry.record is not None)
+                for _, run in groupby(ordered, key=lambda entry: type(entry.record)):
                     try:
                         done, bad = self._apply_run(list(run))
                     except AtlasError as error:

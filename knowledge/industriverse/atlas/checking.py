@@ -12,6 +12,7 @@ from industriverse.atlas.codec import KIND_OF
 from industriverse.atlas.cypher_tools import OBJECT_KEYS, SHIFTS_WITHOUT_TRANSITION, TRANSITIONS
 from industriverse.atlas.engine import Statement
 from industriverse.atlas.errors import AtlasError, ObjectCorruptError, ObjectMissingError
+from industriverse.atlas.fields import manifest_of
 from industriverse.atlas.graph import GraphAtlas
 from industriverse.atlas.model import EnergyState, Kind, Proof, Record, Transition
 from industriverse.atlas.objects import ObjectStore
@@ -127,18 +128,19 @@ def check(
     tell = progress or _silent
     present: set[str] = set()
     findings: list[Finding] = []
+    old: list[str] = []
     oldest_orphan = (now or datetime.now(UTC)) - grace
     for info in objects.objects():
         present.add(info.key)
         tell("objects", len(present))
         if not objects.intact(info.key):
             findings.append(_heal(stores, Drift.WRONG_HASH, info.key, references.get(info.key, "nothing")))
-        elif pending == 0 and not (
-            info.key in references or info.key in keep or info.modified >= oldest_orphan
-        ):
-            if repair:
-                objects.delete(info.key)
-            findings.append(Finding(Drift.ORPHAN_OBJECT, info.key, "nothing refers to it", repair))
+            continue
+        if info.modified < oldest_orphan:
+            old.append(info.key)
+        if info.key in references:
+            _expand(objects, info.key, references)
+    findings += _orphans(stores, references, old, keep) if pending == 0 else []
     lost = [(key, owner) for key, owner in references.items() if key not in present]
     findings += [_heal(stores, Drift.MISSING_OBJECT, key, owner) for key, owner in lost]
     entries = 0
@@ -155,6 +157,23 @@ def check(
 
 def _silent(_: str, __: int) -> None:
     """No one asked to be told."""
+
+
+def _expand(objects: ObjectStore, key: str, references: dict[str, str]) -> None:
+    """What a field consists of is referred to by whoever refers to the field."""
+    manifest = manifest_of(objects, key)
+    if manifest is not None:
+        references |= dict.fromkeys(manifest.keys, f"field {key[:12]}…")
+
+
+def _orphans(
+    stores: _Stores, references: Mapping[str, str], old: Sequence[str], keep: Collection[str]
+) -> list[Finding]:
+    found = [key for key in old if key not in references and key not in keep]
+    if stores.repair:
+        for key in found:
+            stores.objects.delete(key)
+    return [Finding(Drift.ORPHAN_OBJECT, key, "nothing refers to it", stores.repair) for key in found]
 
 
 def _testified(stores: _Stores, records: Sequence[Record]) -> list[Finding]:

@@ -6,6 +6,7 @@ from industriverse.atlas.model import Kind
 __all__ = [
     "ARCHIVABLE",
     "DROP_ARCHIVED",
+    "HOLDERS",
     "IMPORTS",
     "INCIDENT_STATES",
     "LIST_SEGMENTS",
@@ -64,6 +65,12 @@ OBJECT_KEYS = {
         "MATCH (n:Model) WHERE n.checkpoint <> '' RETURN n.id AS id, n.checkpoint AS key ORDER BY id"
     ),
 }
+# Who else refers to an object.
+HOLDERS = (
+    "MATCH (n:Model) WHERE n.checkpoint = $key RETURN count(n) AS total",
+    "MATCH (n:EnergyState) WHERE n.evidence = $key RETURN count(n) AS total",
+    "MATCH (n:Proof) WHERE n.certificate = $key OR n.evidence_sha256 = $key RETURN count(n) AS total",
+)
 # A shift says that its state was entered from another; the newest earlier one in the regime it left.
 SHIFTS_WITHOUT_TRANSITION = (
     "MATCH (r:RegimeShift)-[:DETECTED_IN]->(s:EnergyState) WHERE NOT EXISTS { MATCH (s)<-[:TRANSITIONS_TO]-() } "
@@ -126,6 +133,7 @@ def all_texts() -> tuple[str, ...]:
         TRANSITIONS,
         INCIDENT_STATES,
         SHIFTS_WITHOUT_TRANSITION,
+        *HOLDERS,
         *OBJECT_KEYS.values(),
         *(text for texts in IMPORTS.values() for text in texts),
     ]

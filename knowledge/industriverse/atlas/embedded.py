@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from industriverse.atlas.engine import Row, Statement
 from industriverse.atlas.errors import AtlasError, AtlasOwnedError, CypherRunError, UnknownRecordError
@@ -82,10 +82,15 @@ class EmbeddedEngine:
     ) -> list[list[Row]]:
         """Run reads against one snapshot."""
         snapshot = self._session.snapshot()
-        options: dict[str, Any] = {"timeout_ms": max(1, int(timeout_s * 1_000)), "row_limit": row_limit}
+        timeout_ms = max(1, int(timeout_s * 1_000))
         try:
             return [
-                snapshot.cypher(statement.text, params=dict(statement.parameters), **options).to_list()
+                snapshot.cypher(
+                    statement.text,
+                    params=dict(statement.parameters),
+                    timeout_ms=timeout_ms,
+                    row_limit=row_limit,
+                ).to_list()
                 for statement in statements
             ]
         except self._kglite.CypherTimeoutError as error:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from industriverse.atlas import cypher
@@ -264,9 +265,12 @@ class GraphAtlas:
     ) -> CypherResult:
         """Run a read-only query from outside; values belong into ``parameters``."""
         require_read_only(text)
-        [rows] = self._open.read(
-            [Statement(text, parameters or {})], timeout_s=timeout_s, row_limit=row_limit + 1
-        )
+        # Not every engine keeps the zone of a datetime that it is given; the moment is the same in UTC.
+        values = {
+            name: value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
+            for name, value in (parameters or {}).items()
+        }
+        [rows] = self._open.read([Statement(text, values)], timeout_s=timeout_s, row_limit=row_limit + 1)
         return CypherResult(tuple(rows[:row_limit]), len(rows) > row_limit)
 
     def close(self) -> None:

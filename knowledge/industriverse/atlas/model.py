@@ -63,6 +63,8 @@ def timestamp_of(timestamp_ns: int) -> datetime:
 
 
 def _check_text(record: str, field: str, value: object, *, empty: bool = False) -> None:
+    if type(value) is str and 0 < len(value) <= _MAX_TEXT and value.isascii():
+        return
     if not isinstance(value, str) or len(value) > _MAX_TEXT or (not value and not empty):
         raise RecordError(
             f"{record}.{field} is {value!r:.80}",
@@ -96,6 +98,12 @@ def check_vector(field: str, values: tuple[float, ...]) -> None:
     Raises:
         RecordError: Naming the field.
     """
+    if (
+        len(values) == VECTOR_LENGTH
+        and all(type(one) is float for one in values)
+        and all(map(math.isfinite, values))
+    ):
+        return
     if len(values) not in (0, VECTOR_LENGTH):
         raise RecordError(f"{field} has {len(values)} numbers", hint=f"give {VECTOR_LENGTH} or none")
     record, _, name = field.partition(".")

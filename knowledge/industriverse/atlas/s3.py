@@ -127,5 +127,8 @@ class S3ObjectStore(ObjectStore):
             **options,
         )
 
+    def _fetch(self, place: str) -> bytes:
+        return bytes(self._store.get(place).bytes().to_bytes())
+
     def _make_durable(self, key: str) -> None:
         """Nothing to do: a server that acknowledges an object has it."""

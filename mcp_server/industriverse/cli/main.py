@@ -164,6 +164,15 @@ def serve(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write scores, one row per input row, as .parquet or .csv.",
 )
+@click.option(
+    "--format",
+    "file_format",
+    default="auto",
+    show_default=True,
+    type=click.Choice(("auto", "table", "zeek", "suricata", "lines")),
+    help="A table of samples, or events: a Zeek log, Suricata eve.json, or lines of a time and a message.",
+)
+@click.option("--entity", default="host", show_default=True, help="Who wrote the lines of a plain log.")
 @click.option("--json", "as_json", is_flag=True, help="Print tickets and summary as JSON lines.")
 def watch(
     file: Path,
@@ -175,11 +184,14 @@ def watch(
     ignore: str | None,
     interval_s: float | None,
     out: Path | None,
+    file_format: str,
+    entity: str,
     as_json: bool,
 ) -> None:
     """Learn what is normal in FILE, then score every row and print tickets as they come.
 
-    FILE is .csv, .parquet or .jsonl with one row per sample.
+    FILE is .csv, .parquet or .jsonl with one row per sample; or a log of events: Zeek conn.log, modbus.log and
+    ICSNPP modbus_detailed.log, Suricata eve.json, or lines that begin with a time.
     """
     from industriverse.cli.watching import watch_file
 
@@ -193,6 +205,8 @@ def watch(
         ignore=ignore,
         interval_s=interval_s,
         out=out,
+        file_format=file_format,
+        entity=entity,
         as_json=as_json,
     )
 

@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from industriverse.cli.scores import check_scores_path, write_scores_in_input_order
+from industriverse.cli.watching_events import event_format_of, watch_events
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.eil.scoring import ScoredBlock, ScoringRun
 from industriverse.operations.errors import InvalidArgumentsError
@@ -149,14 +150,40 @@ def watch_file(
     ignore: str | None,
     interval_s: float | None,
     out: Path | None,
+    file_format: str,
+    entity: str,
     as_json: bool,
 ) -> None:
-    """Score a recording; arguments are those of the command.
+    """Score a recording or a log of events; arguments are those of the command.
 
     Raises:
         IndustriverseError: If an argument, the file or its content cannot be used.
     """
     allowed = budget_per_day(budget)
+    event_format = event_format_of(file, file_format)
+    if event_format is not None:
+        given = {
+            "time-column": time_column,
+            "channels": channels,
+            "ignore": ignore,
+            "interval": interval_s,
+            "out": out,
+        }
+        for name, value in given.items():
+            if value is not None:
+                raise InvalidArgumentsError(
+                    f"{name}: {file} is a log of events, which has none", hint=f"leave --{name} out"
+                )
+        watch_events(
+            file,
+            event_format,
+            entity=entity,
+            clean_rows=clean_rows,
+            clean_until=clean_until,
+            budget_per_day=allowed,
+            as_json=as_json,
+        )
+        return
     until_ns = None if clean_until is None else parse_time(clean_until, "clean-until")
     if out is not None:
         check_scores_path(out)

@@ -10,6 +10,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, RequestStateSecurity
 from mcp.server.subscriptions import InMemorySubscriptionBus
 
+from industriverse.mcp_server.agent_resources import add_agent_resources
 from industriverse.mcp_server.callers import CurrentCaller, local_caller
 from industriverse.mcp_server.completing import add_completions
 from industriverse.mcp_server.guard import ResponseGuard
@@ -102,6 +103,7 @@ def mcp_parts(
     tasks.calls_again(call_again)
     add_operations(server, platform, operations, principal=caller, guard=guard)
     add_resources(server, platform, principal=caller, guard=guard)
+    add_agent_resources(server, platform)
     add_prompts(server)
     add_completions(server, platform, principal=caller)
     add_legacy_requests(server, legacy)

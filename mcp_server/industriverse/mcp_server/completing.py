@@ -52,7 +52,7 @@ def add_completions(
         if caller.holds("read"):
             own = platform.of_tenant(caller.tenant)
             if argument.name == "thread_id":
-                values = await own.responses.threads()
+                values = await own.graphs.threads()
             elif argument.name in _SOURCES:
                 values = await own.run(_SOURCES[argument.name], own.services)
         fitting = [value for value in values if value.startswith(argument.value)]

@@ -1,5 +1,6 @@
 """Put the parts of one installation together."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any
 from mcp.server import MCPServer
 
 from industriverse.mcp_server.tools import add_operations
-from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.agents import GraphRuns
 from industriverse.operations.context import Principal
 from industriverse.operations.home import Home
 from industriverse.operations.platform import Platform
@@ -16,6 +17,9 @@ from industriverse.operations.registry import registry
 from industriverse.operations.toolsets import load
 
 __all__ = ["compose"]
+
+CHECKPOINTS_VARIABLE = "INDUSTRIVERSE_CHECKPOINTS"
+"""A URL ``postgresql://...`` for the checkpoints of the graphs; a SQLite file of the installation without it."""
 
 RESPONSE_GRAPH = Principal(
     "response-graph",
@@ -34,8 +38,9 @@ def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = t
     """
     load()
 
-    def connect_responses(platform: Platform) -> ResponseRuns:
-        from industriverse.graphs.runtime import ResponseRunner
+    def connect_graphs(platform: Platform) -> GraphRuns:
+        from industriverse.graphs.checkpoints import Checkpoints
+        from industriverse.graphs.runtime import GraphRunner
 
         def open_server() -> MCPServer[Any]:
             server: MCPServer[Any] = MCPServer("industriverse-graphs", log_level="WARNING")
@@ -44,6 +49,7 @@ def compose(home: Home, *, read_only: bool = False, clock: Callable[[], int] = t
             add_operations(server, platform, operations, principal=lambda: graph)
             return server
 
-        return ResponseRunner(platform.home.paths.checkpoints, open_server)
+        place = os.environ.get(CHECKPOINTS_VARIABLE) if not platform.tenant else None
+        return GraphRunner(Checkpoints(place or platform.home.paths.checkpoints), open_server)
 
-    return Platform(home, read_only=read_only, connect_responses=connect_responses, clock=clock)
+    return Platform(home, read_only=read_only, connect_graphs=connect_graphs, clock=clock)

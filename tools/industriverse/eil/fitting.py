@@ -21,7 +21,10 @@ Array = NDArray[np.float64]
 
 MINIMUM_CLEAN_ROWS = 100
 FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
-MODE_LIMIT = 50  # size of that subspace
+MODE_LIMIT = 50  # size of that subspace, as far as memory allows
+STREAM_BYTES = 2**20  # what a wide stream may keep
+CHANNEL_BYTES = 160  # of a channel without modes: constants, level, filters, intercept
+MODE_BYTES = 24  # of a channel and mode: two lags, lag basis, two whitenings and MSPC in single precision
 # Ridge as a share of the rows, like noise on the lags of 5 % of their spread and more: without it the VAR of
 # collinear channels amplifies the rounding of their sensors.
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -103,13 +106,14 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
     components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)
     tails = np.zeros((components + 1, 3 + layout.KNOTS))
     tails[:, :2] = 1.0
+    wide = values.shape[1] > FULL_RANK_CHANNELS
     model = KernelModel(
         channel=np.vstack([center, scale, rates, deviations, kind, mspc.center]),
-        coefficients=coefficients,
-        lag_basis=basis,
-        innovation_modes=whitening,
-        equilibrium_modes=equilibrium,
-        mspc_modes=mspc.modes,
+        coefficients=_stored(coefficients, wide),
+        lag_basis=_stored(basis, wide),
+        innovation_modes=_stored(whitening, wide),
+        equilibrium_modes=_stored(equilibrium, wide),
+        mspc_modes=_stored(mspc.modes, wide),
         mode_variance=variances,
         tails=tails,
         weights=np.full(components, 1.0 / components),
@@ -117,6 +121,21 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
         scalars=scalars,
     )
     return FittedCore(model, _warm_state(model, values, level, max(scales)))
+
+
+def _mode_limit(channels: int) -> int:
+    """Modes kept of each kind: all that there are, or a subspace that the memory of a stream can hold."""
+    if channels <= FULL_RANK_CHANNELS:
+        return channels
+    return int(np.clip((STREAM_BYTES / channels - CHANNEL_BYTES) / MODE_BYTES, 8, MODE_LIMIT))
+
+
+def _stored(matrix: Array, wide: bool) -> Array:
+    """A matrix of one row or column a channel as the kernel keeps it: of wide streams in single precision."""
+    if not wide:
+        return matrix
+    single: Array = np.ascontiguousarray(matrix, dtype=np.float32)
+    return single
 
 
 def _warm_state(model: KernelModel, values: Array, level: Array, longest: int) -> KernelState:
@@ -168,7 +187,9 @@ def _covariance(values: Array) -> Array:
 def _lag_basis(residuals: Array) -> Array:
     if residuals.shape[1] <= FULL_RANK_CHANNELS:
         return np.zeros((0, 0))
-    return np.ascontiguousarray(_descending_modes(_covariance(residuals))[1][:, :MODE_LIMIT])
+    return np.ascontiguousarray(
+        _descending_modes(_covariance(residuals))[1][:, : _mode_limit(residuals.shape[1])]
+    )
 
 
 def _fit_var(residuals: Array, basis: Array, order: int) -> tuple[Array, Array]:
@@ -214,7 +235,7 @@ def _innovation_modes(innovations: Array, kind: Array) -> tuple[Array, Array, Ar
 
 def _whiten(variance: Array, modes: Array, floor: float) -> tuple[Array, Array, float]:
     """Whitening columns, their variances and the inverse mean variance of what they leave out."""
-    kept = len(variance) if len(variance) <= FULL_RANK_CHANNELS else MODE_LIMIT
+    kept = _mode_limit(len(variance))
     bounded = np.maximum(variance, floor)
     rest = 0.0 if kept == len(variance) else float(1.0 / bounded[kept:].mean())
     return np.ascontiguousarray(modes[:, :kept] / np.sqrt(bounded[:kept])), bounded[:kept], rest
@@ -260,7 +281,7 @@ def _fit_mspc(scaled: Array, kind: Array) -> _Mspc:
     deviation = filled - center
     variance, modes = _descending_modes(_covariance(deviation))
     share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.maximum(variance, 0.0).sum()), 1e-12)
-    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, len(variance), FULL_RANK_CHANNELS)
+    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, _mode_limit(len(variance)))
     modes, variance = np.ascontiguousarray(modes[:, :kept]), np.maximum(variance[:kept], 1e-9)
     projected = deviation @ modes
     t2 = (projected**2 / variance).sum(axis=1)

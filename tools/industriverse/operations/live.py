@@ -19,7 +19,7 @@ from industriverse.operations.journal import (
     VerdictEntry,
     WorkEntry,
 )
-from industriverse.signals import Frame, ThermoReadings, Ticket
+from industriverse.signals import ChannelEvidence, Frame, ThermoReadings, Ticket
 
 __all__ = ["LiveStream", "Scored"]
 
@@ -161,6 +161,10 @@ class LiveStream:
         if len(self._blocks) > 1:
             self._blocks = [ThermoReadings.concatenate(self._blocks)]
         return self._blocks[0] if self._blocks else None
+
+    def evidence(self) -> tuple[ChannelEvidence, ...]:
+        """Evidence of each channel for the latest sample, largest share first."""
+        return self._bank.detectors[self._bank.active].evidence()
 
     @property
     def last_ns(self) -> int:

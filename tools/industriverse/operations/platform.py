@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from prometheus_client import Gauge, Histogram
 
-from industriverse.operations.agents import ResponseRuns
+from industriverse.operations.agents import GraphRuns
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import LOCAL_OPERATOR
@@ -46,7 +46,7 @@ class Platform:
     Args:
         home: The folder of the installation; the caller closes it.
         read_only: Refuse every operation that changes something.
-        connect_responses: Makes the runner of the threat-response graph when it is first used.
+        connect_graphs: Makes the runner of the graphs when it is first used.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
         tenant: Whose stores these are; empty for the installation's own.
     """
@@ -56,7 +56,7 @@ class Platform:
         home: Home,
         *,
         read_only: bool = False,
-        connect_responses: Callable[["Platform"], ResponseRuns],
+        connect_graphs: Callable[["Platform"], GraphRuns],
         clock: Callable[[], int] = time.time_ns,
         tenant: str = "",
     ) -> None:
@@ -65,7 +65,7 @@ class Platform:
         self.clock = clock
         self.tenant = tenant
         self.changed = Changes()
-        self._connect_responses = connect_responses
+        self._connect_graphs = connect_graphs
         self._tenants: dict[str, Platform] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
@@ -91,9 +91,9 @@ class Platform:
         return Ledger(self.home.paths.ledger)
 
     @cached_property
-    def responses(self) -> ResponseRuns:
-        """Runs of the threat-response graph."""
-        return self._connect_responses(self)
+    def graphs(self) -> GraphRuns:
+        """Runs of the graphs."""
+        return self._connect_graphs(self)
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -117,7 +117,7 @@ class Platform:
             self._tenants[tenant] = Platform(
                 home,
                 read_only=self.read_only,
-                connect_responses=self._connect_responses,
+                connect_graphs=self._connect_graphs,
                 clock=self.clock,
                 tenant=tenant,
             )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from industriverse.atlas.objects import ObjectStore
     from industriverse.economy.ledger import Ledger
     from industriverse.operations.certificates import CertificateStore
+    from industriverse.operations.eventing import EventStreams
     from industriverse.operations.memory import AtlasMemory
     from industriverse.operations.plants import Plants
     from industriverse.operations.streams import Streams
@@ -65,6 +66,13 @@ class Services:
         return Streams(TelemetryStore(self.home.paths.streams / "samples.sqlite"), self.home.paths.streams)
 
     @cached_property
+    def events(self) -> "EventStreams":
+        """Events, the habits of their streams and live detectors."""
+        from industriverse.operations.eventing import EventStreams
+
+        return EventStreams(self.home.paths.streams / "events")
+
+    @cached_property
     def plants(self) -> "Plants":
         """Simulated plants."""
         from industriverse.operations.plants import Plants
@@ -95,7 +103,7 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("memory", "plants", "ledger"):
+        for name in ("memory", "events", "plants", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,13 @@ from industriverse.eil.events.errors import EventReferenceError
 from industriverse.eil.events.model import EventModel
 from industriverse.eil.events.tails import Branch
 
-__all__ = ["EVENT_REFERENCE_FORMAT", "EVENT_REFERENCE_VERSION", "EventReference"]
+__all__ = [
+    "EVENT_REFERENCE_FORMAT",
+    "EVENT_REFERENCE_VERSION",
+    "EventReference",
+    "load_content",
+    "save_content",
+]
 
 EVENT_REFERENCE_FORMAT: Final = "industriverse-event-reference"
 EVENT_REFERENCE_VERSION: Final = 1
@@ -42,7 +49,8 @@ class EventReference:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the canonical JSON of the reference."""
-        return hashlib.sha256(_canonical(self._content())).hexdigest()
+        content = {"format": EVENT_REFERENCE_FORMAT, "version": EVENT_REFERENCE_VERSION, **self._content()}
+        return hashlib.sha256(_canonical(content)).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the reference atomically.
@@ -50,16 +58,7 @@ class EventReference:
         Raises:
             EventReferenceError: If the file cannot be written.
         """
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            partial.write_bytes(_canonical({"digest": self.digest, "content": self._content()}))
-            partial.replace(target)
-        except OSError as error:
-            raise EventReferenceError(
-                f"cannot write the reference {target}: {error.strerror}", hint="give a writable path"
-            ) from error
-        return target
+        return save_content(path, EVENT_REFERENCE_FORMAT, EVENT_REFERENCE_VERSION, self._content())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "EventReference":
@@ -68,36 +67,10 @@ class EventReference:
         Raises:
             EventReferenceError: If the file is absent, of another version, damaged or altered.
         """
-        source = Path(path)
-        try:
-            stored = json.loads(source.read_bytes())
-            content, digest = stored["content"], stored["digest"]
-            found = (content["format"], content["version"])
-        except FileNotFoundError:
-            raise EventReferenceError(
-                f"there is no event reference at {source}", hint="fit and save one first"
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise EventReferenceError(
-                f"{source} is not a readable event reference: {error}", hint="fit it again"
-            ) from error
-        if found != (EVENT_REFERENCE_FORMAT, EVENT_REFERENCE_VERSION):
-            raise EventReferenceError(
-                f"{source} holds {found[0]} version {found[1]}, this build reads "
-                f"{EVENT_REFERENCE_FORMAT} version {EVENT_REFERENCE_VERSION}",
-                hint="fit the reference again with this version",
-            )
-        if hashlib.sha256(_canonical(content)).hexdigest() != digest:
-            raise EventReferenceError(
-                f"{source} does not match its digest: it was altered or damaged",
-                hint="restore it from a copy or fit it again",
-            )
-        return cls._of(content)
+        return cls._of(load_content(path, EVENT_REFERENCE_FORMAT, EVENT_REFERENCE_VERSION))
 
     def _content(self) -> dict[str, Any]:
         return {
-            "format": EVENT_REFERENCE_FORMAT,
-            "version": EVENT_REFERENCE_VERSION,
             "model": self.model.state(),
             "event_branch": self.event_branch.state(),
             "entity_branch": self.entity_branch.state(),
@@ -118,7 +91,62 @@ class EventReference:
         )
 
 
-def _canonical(content: dict[str, Any]) -> bytes:
+def _canonical(content: Mapping[str, Any]) -> bytes:
     return json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     ).encode()
+
+
+def save_content(
+    path: str | os.PathLike[str], file_format: str, version: int, content: Mapping[str, Any]
+) -> Path:
+    """Write learned content atomically as JSON with its format, version and digest.
+
+    Raises:
+        EventReferenceError: If the file cannot be written.
+    """
+    target = Path(path)
+    marked = {"format": file_format, "version": version, **content}
+    digest = hashlib.sha256(_canonical(marked)).hexdigest()
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(_canonical({"digest": digest, "content": marked}))
+        partial.replace(target)
+    except OSError as error:
+        raise EventReferenceError(
+            f"cannot write the reference {target}: {error.strerror}", hint="give a writable path"
+        ) from error
+    return target
+
+
+def load_content(path: str | os.PathLike[str], file_format: str, version: int) -> dict[str, Any]:
+    """Read content written by :func:`save_content` and check its format, version and digest.
+
+    Raises:
+        EventReferenceError: If the file is absent, of another version, damaged or altered.
+    """
+    source = Path(path)
+    try:
+        stored = json.loads(source.read_bytes())
+        content, digest = stored["content"], stored["digest"]
+        found = (content["format"], content["version"])
+    except FileNotFoundError:
+        raise EventReferenceError(
+            f"there is no event reference at {source}", hint="fit and save one first"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EventReferenceError(
+            f"{source} is not a readable event reference: {error}", hint="fit it again"
+        ) from error
+    if found != (file_format, version):
+        raise EventReferenceError(
+            f"{source} holds {found[0]} version {found[1]}, this build reads {file_format} version {version}",
+            hint="fit the reference again with this version",
+        )
+    if hashlib.sha256(_canonical(content)).hexdigest() != digest:
+        raise EventReferenceError(
+            f"{source} does not match its digest: it was altered or damaged",
+            hint="restore it from a copy or fit it again",
+        )
+    checked: dict[str, Any] = content
+    return checked

@@ -6,11 +6,13 @@ so a long session is not odd for being long.
 """
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from industriverse.eil.events.detector import FOLDS
 from industriverse.eil.events.errors import EventDetectorError, EventFitError
 from industriverse.eil.events.model import sequence_contexts
 from industriverse.eil.events.production import transition_counts, transition_work
+from industriverse.eil.events.reference import load_content, save_content
 from industriverse.eil.events.state import DEPTH
 from industriverse.eil.events.tails import RESOLUTION_NATS, Branch
 from industriverse.signals.events import Event
@@ -29,6 +32,8 @@ __all__ = ["SESSION_COMPONENTS", "SessionDetector", "SessionReading", "sessions_
 
 SESSION_COMPONENTS: Final = ("sequence", "composition", "reversal")
 MINIMUM_SESSIONS: Final = 10
+SESSION_FORMAT: Final = "industriverse-session-reference"
+SESSION_VERSION: Final = 1
 
 
 def sessions_of(events: Iterable[Event]) -> dict[str, list[str]]:
@@ -104,6 +109,39 @@ class SessionDetector:
         self._model = _SessionModel(clean)
         return self
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write what was learned atomically, as JSON with its digest.
+
+        Raises:
+            EventDetectorError: If the detector is not fitted.
+            EventReferenceError: If the file cannot be written.
+        """
+        if self._model is None or self._branch is None:
+            raise EventDetectorError("the detector is not fitted", hint="fit it on clean sessions first")
+        content = {
+            "alarm_share": self.alarm_share,
+            "allowed": self._allowed,
+            "clean_scores": self._clean_scores.tolist(),
+            "branch": self._branch.state(),
+            "model": self._model.state(),
+        }
+        return save_content(path, SESSION_FORMAT, SESSION_VERSION, content)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "SessionDetector":
+        """Read a saved detector and check its format, version and digest.
+
+        Raises:
+            EventReferenceError: If the file is absent, of another version, damaged or altered.
+        """
+        content = load_content(path, SESSION_FORMAT, SESSION_VERSION)
+        detector = cls(float(content["alarm_share"]))
+        detector._allowed = int(content["allowed"])
+        detector._clean_scores = np.array(content["clean_scores"], dtype=np.float64)
+        detector._branch = Branch.from_state(content["branch"])
+        detector._model = _SessionModel.from_state(content["model"])
+        return detector
+
     def score(self, session: Sequence[str]) -> SessionReading:
         """Read one session; an empty one says nothing.
 
@@ -131,6 +169,19 @@ class _SessionModel:
             for place, symbol in enumerate(session):
                 self._sequences.learn(sequence_contexts(_recent(session, place)), symbol)
             self._transitions.update(transition_counts(session))
+
+    def state(self) -> dict[str, Any]:
+        """Everything learnt, as JSON-ready values."""
+        transitions = sorted((str(a), str(b), count) for (a, b), count in self._transitions.items())
+        return {"sequences": self._sequences.state(), "transitions": transitions}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "_SessionModel":
+        """Rebuild from :meth:`state`."""
+        model = cls(())
+        model._sequences = BackoffCounts.from_state(state["sequences"])
+        model._transitions = Counter({(a, b): int(count) for a, b, count in state["transitions"]})
+        return model
 
     def energies(self, session: Sequence[str]) -> tuple[tuple[float, ...], int]:
         """The three energies of a session that holds an event, and the position of its oddest event."""

@@ -18,7 +18,7 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("cypher", "deciding", "feedback", "trading")
+FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "events", "feedback", "trading")
 """Verbs of a toolset that are large enough for a module of their own."""
 
 

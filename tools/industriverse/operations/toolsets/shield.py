@@ -6,6 +6,7 @@ from industriverse.operations.context import ApprovalRequest, OperationContext
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of, tickets_of
+from industriverse.operations.past import nearest_past_incident
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import act_on_plan, draft_plan, plan_of, revert_plan
 from industriverse.operations.services import Services
@@ -120,6 +121,9 @@ class ExplainOutput(BaseModel):
     cause: str
     sensors: list[SensorItem]
     techniques: list[TechniqueItem]
+    nearest_past_incident: str | None = Field(
+        default=None, description="Id of the earlier incident most like this one"
+    )
     text: str
 
     def __str__(self) -> str:
@@ -286,6 +290,9 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
         if tags:
             named = [f"{t.technique.id} {t.technique.name} (confidence {t.confidence:.2f})" for t in tags]
             text += f"\nATT&CK for ICS: {', '.join(named)}."
+        past = nearest_past_incident(services, incident, ticket)
+        if past is not None:
+            text += f"\n{past.sentence()}"
         return ExplainOutput(
             incident_id=incident.id,
             ticket_id=ticket.id,
@@ -293,6 +300,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
             score_nats=ticket.score,
             p_value=ticket.p_value,
             cause=explanation.cause,
+            nearest_past_incident=None if past is None else past.incident.id,
             sensors=[
                 SensorItem(
                     channel=sensor.channel,

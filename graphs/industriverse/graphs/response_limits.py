@@ -1,0 +1,47 @@
+"""What a run may do without asking a person, by its mode."""
+
+from dataclasses import dataclass
+
+from industriverse.graphs.state import ResponseState
+
+__all__ = ["LIMITS", "Limits", "why_ask"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of acting alone.
+
+    Attributes:
+        plans: Plans carried out in one run without asking.
+        actions: Actions in one of them.
+        cost: Their cost together, in changes of set-point.
+        needs_record: Whether the record of earlier expectations must allow it.
+    """
+
+    plans: int
+    actions: int
+    cost: float
+    needs_record: bool
+
+
+LIMITS = {
+    "autonomous": Limits(plans=2, actions=3, cost=12.0, needs_record=True),
+    # An emergency does not wait for a record, and still does nothing alone that cannot be undone.
+    "emergency": Limits(plans=3, actions=3, cost=30.0, needs_record=False),
+}
+
+
+def why_ask(state: ResponseState) -> str:
+    """Why a person has to be asked about the plan; empty if nobody has to."""
+    limits = LIMITS.get(state["mode"])
+    if limits is None:
+        return f"{state['mode']} mode asks before every plan"
+    if state["irreversible"]:
+        return "the plan cannot be undone"
+    if state.get("autonomous_plans", 0) >= limits.plans:
+        return f"{limits.plans} plans were carried out without asking"
+    if state["plan_actions"] > limits.actions or state["plan_cost"] > limits.cost:
+        return f"the plan is larger than {limits.actions} actions or a cost of {limits.cost:g}"
+    if limits.needs_record and not state.get("may_act_alone", False):
+        return f"the record does not allow acting alone: {state.get('record', 'none')}"
+    return ""
