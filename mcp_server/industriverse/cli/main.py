@@ -253,6 +253,91 @@ def proof_verify(file: Path, key: Path, evidence: Path | None, as_json: bool) ->
     verify_file(file, key, evidence=evidence, as_json=as_json)
 
 
+@main.command()
+@click.argument(
+    "kind",
+    type=click.Choice(
+        ["file", "zeek", "suricata", "syslog-file", "syslog", "http", "prometheus", "host", "bus"]
+    ),
+)
+@click.argument("target", default="")
+@_home
+@click.option("--stream", required=True, help="Stream that the records go to; made if it is new.")
+@click.option(
+    "--interval", "interval_s", default=1.0, show_default=True, type=click.FloatRange(0.01, 86_400.0)
+)
+@click.option("--bin", "bin_s", default=10.0, show_default=True, type=click.FloatRange(0.1, 86_400.0))
+@click.option("--topic", default="sense", show_default=True, help="Topic of a bus.")
+@click.option("--log", default="conn", show_default=True, help="Which Zeek log it is.")
+@click.option("--once", is_flag=True, help="Read what is there and stop, instead of following.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="Stop after so many seconds.")
+def collect(
+    kind: str,
+    target: str,
+    home: Path | None,
+    stream: str,
+    interval_s: float,
+    bin_s: float,
+    topic: str,
+    log: str,
+    once: bool,
+    seconds: float | None,
+) -> None:
+    """Feed a stream from KIND: a file, a log, a scrape, a port, this host or a bus.
+
+    TARGET is a path, an address, or a port to listen on. Malformed records go to a dead-letter file and are
+    counted; they never stop the stream.
+    """
+    from industriverse.cli.collecting import run_collector
+
+    run_collector(
+        kind,
+        target,
+        home=home,
+        stream=stream,
+        interval_s=interval_s,
+        bin_s=bin_s,
+        topic=topic,
+        log=log,
+        once=once,
+        seconds=seconds,
+    )
+
+
+@main.group()
+def incident() -> None:
+    """Hand incidents on to other tools, and check what was handed on."""
+
+
+@incident.command("export")
+@click.argument("incident_id")
+@_home
+@click.option(
+    "--form",
+    default="bundle",
+    show_default=True,
+    type=click.Choice(["ocsf", "stix", "ecs", "cef", "syslog", "bundle"]),
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File; standard output if absent."
+)
+def incident_export(incident_id: str, home: Path | None, form: str, out: Path | None) -> None:
+    """Write an incident in a standard form, or all forms as one signed bundle."""
+    from industriverse.cli.exporting import export_to_file
+
+    export_to_file(incident_id, home=home, form=form, out=out)
+
+
+@incident.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--key", required=True, type=click.Path(path_type=Path), help="Public key of the issuer, PEM.")
+def incident_verify(file: Path, key: Path) -> None:
+    """Verify a signed bundle with the issuer's public key alone."""
+    from industriverse.cli.exporting import verify_file
+
+    verify_file(file, key)
+
+
 @main.group()
 def token() -> None:
     """Make, list and revoke the bearer tokens of a server; it may run meanwhile."""

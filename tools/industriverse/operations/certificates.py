@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from industriverse.eil.proof.envelope import certificate_digest
 from industriverse.eil.proof.errors import ProofError
 from industriverse.eil.proof.issue import prove
@@ -73,6 +75,11 @@ class CertificateStore:
             self._key = generate_signing_key(self._paths.signing_key)
         self.public_key = public_key_pem(self._key)
         self._paths.public_key.write_bytes(self.public_key)
+
+    @property
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs what leaves this installation."""
+        return self._key
 
     def issue(
         self,

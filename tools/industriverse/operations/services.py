@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from industriverse.operations.streams import Streams
     from industriverse.operations.timeline import Timeline
     from industriverse.shield.store import ShieldStore
+    from industriverse.shield.triage import TriageStore
 
 __all__ = ["Services"]
 
@@ -85,6 +86,14 @@ class Services:
         from industriverse.shield.store import ShieldStore
 
         return ShieldStore(self.home.paths.shield)
+
+    @cached_property
+    def triage(self) -> "TriageStore":
+        """Handling of incidents, suppressions and the mode, in the file of the shield."""
+        from industriverse.shield.triage import TriageStore
+
+        assert self.shield is not None  # it lays the file out first
+        return TriageStore(self.home.paths.shield)
 
     @cached_property
     def ledger(self) -> "Ledger":

@@ -13,17 +13,24 @@ from industriverse.signals import Channel, ChannelEvidence, Ticket
 
 __all__ = ["ATTACK_VERSION", "TECHNIQUES", "Technique", "TechniqueTag", "tag_techniques"]
 
-ATTACK_VERSION = "ATT&CK for ICS v16.1"
+ATTACK_RELEASE = "16.1"
+ATTACK_VERSION = f"ATT&CK for ICS v{ATTACK_RELEASE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Technique:
-    """One technique: its id, its name, its tactic, and its id in later releases if it moved."""
+    """One technique: its id, its name, its tactic, its id in later releases if it moved, and its matrix."""
 
     id: str
     name: str
     tactic: str
     successor: str = ""
+    domain: str = "ics"
+
+    @property
+    def version(self) -> str:
+        """Release of ATT&CK that the id is of."""
+        return ATTACK_RELEASE
 
 
 @dataclass(frozen=True, slots=True)

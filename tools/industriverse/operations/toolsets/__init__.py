@@ -18,7 +18,17 @@ TOOLSETS = (
     "telemetry",
 )
 
-FURTHER_MODULES = ("attending", "cypher", "deciding", "ensemble", "events", "feedback", "trading")
+FURTHER_MODULES = (
+    "attending",
+    "cypher",
+    "deciding",
+    "ensemble",
+    "events",
+    "feedback",
+    "shield_analysis",
+    "shield_desk",
+    "trading",
+)
 """Verbs of a toolset that are large enough for a module of their own."""
 
 

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
+from industriverse.operations.desk import incident_criticality, require_mode
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of, tickets_of
@@ -59,6 +60,10 @@ class IncidentItem(BaseModel):
     closed: str | None
     tickets: list[str]
     ticket_times: list[str]
+    criticality: float = Field(description="Criticality index of its strongest ticket, 0 to 100")
+    status: str = Field(description="open, acknowledged or closed by people")
+    assignee: str
+    suppressed: bool = Field(description="Somebody gave a reason not to be told, which still holds")
 
 
 class ThreatsOutput(BaseModel):
@@ -256,6 +261,10 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
                 closed=None if incident.closed_ns is None else time_text(incident.closed_ns),
                 tickets=list(incident.tickets),
                 ticket_times=[time_text(ticket.onset_ns) for ticket in tickets_of(services, incident)],
+                criticality=incident_criticality(services, incident),
+                status=services.triage.handling(incident.id).status,
+                assignee=services.triage.handling(incident.id).assignee,
+                suppressed=services.triage.suppressed_by(incident, services.clock()) is not None,
             )
             for incident in found[:MOST_INCIDENTS]
         ]
@@ -401,7 +410,8 @@ async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
     services, run = context.platform.services, context.platform.run
     record = await run(plan_of, services, request.plan_id)
     approver = record.approved_by
-    if record.plan.irreversible_actions and approver is None:
+    must_ask = await run(require_mode, services, record.plan)
+    if must_ask and approver is None:
         answer = await context.approve(
             ApprovalRequest(key=record.plan.id, message=plan_text(record.plan), resume_token=record.plan.id)
         )
