@@ -78,6 +78,13 @@ def ask(measured: Mapping[str, Any], goals: Goals) -> tuple[Answer, ...]:
             "longer_history",
             "more_members",
         ),
+        _at_most(
+            "would coefficients read from the frames change the answer?",
+            measured["coefficient_change"],
+            STEP_SHARE * goals.accuracy,
+            "infer",
+        ),
+        _at_most("can the grid hold what it shows?", measured["resolution"], goals.accuracy),
         _explains(measured["misfit"], goals),
         _at_most("is the decision the same inside sensor noise?", undecided, UNDECIDED, "more_members"),
         Answer(

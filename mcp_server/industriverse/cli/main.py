@@ -459,5 +459,41 @@ def nvp_card(path: Path) -> None:
     show_card(path)
 
 
+@main.group()
+def agent() -> None:
+    """Look at runs of the graphs, and answer what they ask a person."""
+
+
+@agent.command("runs")
+@_home
+def agent_runs(home: Path | None) -> None:
+    """List runs, newest first, with the question that each waits for."""
+    from industriverse.cli.approving import show_runs
+
+    show_runs(home)
+
+
+@agent.command("approve")
+@click.argument("thread_id")
+@_home
+@click.option("--reason", default="", help="Why, for the record.")
+def agent_approve(thread_id: str, home: Path | None, reason: str) -> None:
+    """Approve the plan that run THREAD_ID waits for, and go on with it."""
+    from industriverse.cli.approving import answer_run
+
+    answer_run(home, thread_id, approved=True, reason=reason)
+
+
+@agent.command("decline")
+@click.argument("thread_id")
+@_home
+@click.option("--reason", default="", help="Why, for the record.")
+def agent_decline(thread_id: str, home: Path | None, reason: str) -> None:
+    """Decline the plan that run THREAD_ID waits for."""
+    from industriverse.cli.approving import answer_run
+
+    answer_run(home, thread_id, approved=False, reason=reason)
+
+
 main.add_command(atlas)
 main.add_command(ledger)

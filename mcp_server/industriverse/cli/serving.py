@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from industriverse.cli.room import make_room_for_libraries
 from industriverse.operations.home import Home, default_home
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class HttpOptions:
 
 def serve_stdio(*, home: Path | None, surface: SurfaceOptions, log_format: str = "text") -> None:
     """Serve MCP over stdio until the client goes away."""
+    make_room_for_libraries()
     _log(logging.WARNING, log_format)
     with Home(home or default_home()) as opened:
         from industriverse.mcp_server.composition import compose
@@ -105,6 +107,7 @@ def serve_http(
     *, home: Path | None, surface: SurfaceOptions, http: HttpOptions, log_format: str = "text"
 ) -> None:
     """Serve MCP and REST over HTTP until interrupted; then finish what runs and park what takes longer."""
+    make_room_for_libraries()
     settings = http.settings()
     _log(logging.INFO if log_format == "json" else logging.WARNING, log_format)
     with Home(home or default_home()) as opened:

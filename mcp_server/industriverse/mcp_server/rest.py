@@ -29,7 +29,7 @@ from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
 from industriverse.physics import IndustriverseError
 
-__all__ = ["Problem", "add_problem_handlers", "operation_router", "readable_by_get"]
+__all__ = ["Problem", "add_problem_handlers", "describe_problems", "operation_router", "readable_by_get"]
 
 _STATUS_OF: tuple[tuple[type[IndustriverseError], int], ...] = (
     (UnknownOperationError, 404),
@@ -53,19 +53,16 @@ class Problem(BaseModel):
 
 
 _PROBLEM_CONTENT: dict[str, Any] = {
-    "model": Problem,
-    "content": {
-        PROBLEM_MEDIA_TYPE: {
-            "schema": {"$ref": "#/components/schemas/Problem"},
-            "example": {
-                "type": "about:blank",
-                "status": 404,
-                "title": "NotFoundError",
-                "detail": "no stream 'water'",
-                "hint": "streams are: practice",
-            },
-        }
-    },
+    PROBLEM_MEDIA_TYPE: {
+        "schema": {"$ref": "#/components/schemas/Problem"},
+        "example": {
+            "type": "about:blank",
+            "status": 404,
+            "title": "NotFoundError",
+            "detail": "no stream 'water'",
+            "hint": "streams are: practice",
+        },
+    }
 }
 
 
@@ -81,8 +78,19 @@ def _responses() -> dict[int | str, dict[str, Any]]:
         422: "An argument does not fit",
         429: "The energy budget is used up",
     }
-    content = _PROBLEM_CONTENT["content"]
-    return {code: {"description": text, "content": content} for code, text in told.items()}
+    return {code: {"description": text, "content": _PROBLEM_CONTENT} for code, text in told.items()}
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Put the schema of problems into the OpenAPI document, which routes point at but do not return as a model."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = describe()
+        document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema())
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def _problem(status: int, title: str, detail: str, hint: str, **headers: str) -> JSONResponse:

@@ -35,7 +35,7 @@ from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.origins import OriginGuard
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.replay import RecentEvents
-from industriverse.mcp_server.rest import add_problem_handlers, operation_router
+from industriverse.mcp_server.rest import add_problem_handlers, describe_problems, operation_router
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.mcp_server.streaming import stream_router
 from industriverse.mcp_server.surface import Surface
@@ -102,6 +102,7 @@ def build_web_application(
     app.state.shutdown = shutdown
     add_problem_handlers(app, platform.clock)
     _add_routes(app, platform, caller, shutdown)
+    describe_problems(app)
     if chosen.oauth is not None:
         app.router.routes.extend(
             create_protected_resource_routes(
@@ -110,7 +111,8 @@ def build_web_application(
                 scopes_supported=sorted(known_scopes()),
             )
         )
-    app.mount("/", _mcp_application(parts, chosen))
+    # First of all routes: looking through those of REST would cost every MCP request a tenth of its time.
+    app.router.routes[:0] = _mcp_application(parts, chosen).routes
     _add_guards(app, platform, chosen)
     return app
 

@@ -1,8 +1,9 @@
 """One forecast of a field with everything that it can be asked: error by source, band, laws, cost.
 
-The error has four sources, each estimated by a computation of its own and added in quadrature:
+The error has five sources, each estimated by a computation of its own and added in quadrature:
 
 * discretisation: the roll-out against one with half the substep and a finer product grid;
+* the grid: the roll-out against one on half the cells, a third of the difference (Richardson, second order);
 * sensor noise and uncertain coefficients: spread of an ensemble drawn from both;
 * the equation: the part of the one-step misfit that noise does not explain, carried over the horizon.
 
@@ -12,7 +13,7 @@ All are relative to the spatial standard deviation of the forecast, as VRMSE is 
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -53,6 +54,8 @@ class FieldQuestioned:
     Attributes:
         mean: Forecast at the horizon, (1, channels, cells, cells).
         discretisation: Relative change under half the step and a finer product grid.
+        resolution: Relative error of the grid, from a roll-out on half the cells; None where there is none.
+        coefficient_change: Relative change if the doubtful coefficients are read from the frames; None if they are.
         spread: Relative spread of the ensemble at the horizon.
         misfit: Relative one-step misfit beyond noise; None with a single frame.
         error: Estimated relative error, all sources; infinite where the misfit is unknown.
@@ -67,6 +70,8 @@ class FieldQuestioned:
 
     mean: Tensor = field(repr=False)
     discretisation: float
+    resolution: float | None
+    coefficient_change: float | None
     spread: float
     misfit: float | None
     error: float
@@ -85,6 +90,8 @@ def question_field(
     horizon: int,
     settings: FieldSettings,
     *,
+    halved: Solver | None = None,
+    doubtful: tuple[str, ...] = (),
     limit: float | None = None,
     seed: int = 0,
 ) -> FieldQuestioned:
@@ -95,6 +102,8 @@ def question_field(
         frames: (time, 1, channels, cells, cells), oldest first.
         horizon: Frames ahead, at least 1.
         settings: How it is computed.
+        halved: The same solver on a grid with half the cells.
+        doubtful: Coefficients that are believed and not known.
         limit: A decision: does the first channel's maximum exceed this?
         seed: Of the ensemble.
 
@@ -108,7 +117,14 @@ def question_field(
             hint="give (time, 1, channels, n, n), horizon >= 1 and members >= 2",
         )
     with torch.no_grad():
-        return _question(solver, frames.double(), horizon, settings, limit, seed)
+        exact = frames.double()
+        found = _question(solver, exact, horizon, settings, limit, seed)
+        changed = None
+        if doubtful and not settings.infer and len(frames) >= 2:
+            changed = _changed(solver, exact, horizon, settings, doubtful, found.mean)
+        grid = None if halved is None else _resolution(halved, exact, horizon, settings, found)
+        error = math.hypot(found.error, grid or 0.0)
+        return replace(found, coefficient_change=changed, resolution=grid, error=error)
 
 
 def _question(
@@ -135,6 +151,8 @@ def _question(
     return FieldQuestioned(
         mean=mean,
         discretisation=discretisation,
+        resolution=None,
+        coefficient_change=None,
         spread=spread,
         misfit=misfit,
         error=error,
@@ -146,6 +164,29 @@ def _question(
         steps=_steps(settings, horizon, len(frames), inference),
         coefficients={name: float(value.median()) for name, value in solver.coefficients.items()},
     )
+
+
+def _changed(
+    solver: Solver,
+    frames: Tensor,
+    horizon: int,
+    settings: FieldSettings,
+    doubtful: tuple[str, ...],
+    believed: Tensor,
+) -> float:
+    """Relative change of the forecast if the doubtful coefficients are read from the frames."""
+    inference = infer_coefficients(solver, frames, doubtful)
+    other = _pair(solver.with_coefficients(**inference.values), settings)[1]
+    return float(vrmse(_rollout(other, frames[-1], horizon)[-1], believed).max())
+
+
+def _resolution(
+    halved: Solver, frames: Tensor, horizon: int, settings: FieldSettings, found: FieldQuestioned
+) -> float:
+    """A third of the change that half the cells make: the error of a second-order grid (Richardson)."""
+    coarse = _pair(halved.with_coefficients(**found.coefficients), settings)[1]
+    start, reached = (torch.nn.functional.avg_pool2d(state, 2) for state in (frames[-1], found.mean))
+    return float(vrmse(_rollout(coarse, start, horizon)[-1], reached).max()) / 3.0
 
 
 def _pair(solver: Solver, settings: FieldSettings) -> tuple[Solver, Solver]:

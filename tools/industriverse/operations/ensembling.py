@@ -40,6 +40,8 @@ class Measured:
         error: Estimated relative error.
         width: Relative width of the central 90 % band.
         half_step_change: Change under half the step (a stream: under twice the sampling interval).
+        resolution: Error of the grid; None for a stream.
+        coefficient_change: Change if coefficients in doubt are read from the frames; None if none is.
         disagreement: Spread of the members.
         misfit: What the model does not explain of the latest frame beyond noise; None if unknown.
         balance_error: Drift of an invariant over what could move; None where there is no balance.
@@ -56,6 +58,8 @@ class Measured:
     error: float
     width: float
     half_step_change: float
+    resolution: float | None
+    coefficient_change: float | None
     disagreement: float
     misfit: float | None
     balance_error: float | None
@@ -123,6 +127,13 @@ def _solver_of(question: dict[str, Any]) -> tuple[Any, Any]:
     return solver, frames[:, None]
 
 
+def _halved(frames: Any) -> Any:
+    """Frames on half the cells, as nested lists."""
+    import torch
+
+    return torch.nn.functional.avg_pool2d(frames[:, 0], 2).tolist()
+
+
 def measure_field(
     services: Services,
     field_id: str,
@@ -144,7 +155,19 @@ def measure_field(
     question = describe_field(services, field_id)
     solver, frames = _solver_of(question)
     asked = FieldSettings(settings.refinement, settings.padding, settings.members, settings.infer)
-    found = question_field(solver, frames, horizon, asked, limit=limit, seed=seed)
+    halved = None
+    if frames.shape[-1] % 4 == 0 and frames.shape[-1] >= 16:
+        halved, _ = _solver_of({**question, "frames": _halved(frames)})
+    found = question_field(
+        solver,
+        frames,
+        horizon,
+        asked,
+        halved=halved,
+        doubtful=tuple(question["infer"]),
+        limit=limit,
+        seed=seed,
+    )
     values = found.mean[0].tolist()
     kept = {"field_id": field_id, "horizon": horizon, "settings": asdict(settings), "mean": values}
     remedies = ["smaller_step", "more_members"]
@@ -158,6 +181,8 @@ def measure_field(
         error=found.error,
         width=found.width,
         half_step_change=found.discretisation,
+        resolution=found.resolution,
+        coefficient_change=found.coefficient_change,
         disagreement=found.spread,
         misfit=found.misfit,
         balance_error=found.balance_error,
@@ -253,6 +278,8 @@ def measure_stream(
         error=error,
         width=2 * half_width,
         half_step_change=relative(wide - centre),
+        resolution=None,
+        coefficient_change=None,
         disagreement=disagreement,
         misfit=None if live.readings is None else _out_of_regime(live.readings.alarm),
         balance_error=None,

@@ -23,11 +23,32 @@ class _Sweep:
     push: Tensor  # (batch, cells, cells), normal momentum per second
 
 
-def _van_leer(left: Tensor, right: Tensor) -> Tensor:
-    """Harmonic mean of slopes of one sign, zero at extrema (van Leer, J. Comput. Phys. 32, 1979)."""
-    product, total = left * right, left + right
-    safe = torch.where(total.abs() > 1e-30, total, torch.ones_like(total))
-    return torch.where(product > 0, 2 * product / safe, torch.zeros_like(product))
+def _weno_edges(cells: tuple[Tensor, Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Values at the low and the high edge of the middle of five cells, fifth order where smooth.
+
+    WENO-Z of Borges et al. (J. Comput. Phys. 227, 2008): unlike a slope limiter it does not clip smooth
+    crests, which is most of the error of smooth waves.
+    """
+    a, b, c, d, e = cells
+    left, middle, right = a - 2 * b + c, b - 2 * c + d, c - 2 * d + e
+    smoothness = (
+        13 / 12 * left.square() + 0.25 * (a - 4 * b + 3 * c).square(),
+        13 / 12 * middle.square() + 0.25 * (b - d).square(),
+        13 / 12 * right.square() + 0.25 * (3 * c - 4 * d + e).square(),
+    )
+    # Differences below rounding are no structure.
+    floor = torch.finfo(c.dtype).eps * c.square() + 1e-30
+    jump = (smoothness[0] - smoothness[2]).abs()
+    trust = [1 + (jump / (beta + floor)).square() for beta in smoothness]
+
+    def blended(ideal: tuple[float, float, float], values: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        weights = [share * part for share, part in zip(ideal, trust, strict=True)]
+        total = weights[0] + weights[1] + weights[2]
+        return (weights[0] * values[0] + weights[1] * values[1] + weights[2] * values[2]) / total
+
+    high = ((2 * a - 7 * b + 11 * c) / 6, (-b + 5 * c + 2 * d) / 6, (2 * c + 5 * d - e) / 6)
+    low = ((-a + 5 * b + 2 * c) / 6, (2 * b + 5 * c - d) / 6, (11 * c - 7 * d + 2 * e) / 6)
+    return blended((0.3, 0.6, 0.1), low), blended((0.1, 0.6, 0.3), high)
 
 
 class ShallowWater(FluxSolver):
@@ -36,8 +57,8 @@ class ShallowWater(FluxSolver):
         h_t + div(h u) = 0
         (h u)_t + div(h u u) + grad(g h²/2) = - g h grad b
 
-    Finite volumes: van Leer slopes, hydrostatic reconstruction (Audusse et al., SIAM J. Sci. Comput. 25,
-    2004), Rusanov flux, SSPRK2. A substep that would raise the energy is blended with the first-order
+    Finite volumes: WENO-Z edges, hydrostatic reconstruction (Audusse et al., SIAM J. Sci. Comput. 25,
+    2004), Rusanov flux, SSPRK3. A substep that would raise the energy is blended with the first-order
     Rusanov substep. Wall pressure and bed push are booked as sources of momentum.
 
     State: (batch, 3, cells, cells); channels `depth` h in m (positive), `momentum_x` and `momentum_y`
@@ -67,7 +88,7 @@ class ShallowWater(FluxSolver):
     coefficient_ranges: ClassVar[Mapping[str, Coefficient]] = {"gravity": Coefficient("m/s2", 1e-3, 1e3)}
     defaults: ClassVar[Mapping[str, float]] = {"gravity": 9.81}
     entropy_name = "minus the mechanical energy"
-    courant_limit = 0.22
+    courant_limit = 0.45
 
     def __init__(
         self,
@@ -95,36 +116,32 @@ class ShallowWater(FluxSolver):
         # Waves steepen inside the frame; a tenth of headroom covers what the walls reflect.
         return 1.1 * fastest * self.frame_s / self.grid.spacing / self.courant_limit
 
-    def _padded(self, field: Tensor, axis: int, *, odd: bool) -> Tensor:
-        """Two ghost cells on each side along `axis`."""
+    def _padded(self, field: Tensor, axis: int, sign: Tensor) -> Tensor:
+        """Three ghost cells on each side along `axis`; `sign` is -1 for what walls reflect."""
         count = self.grid.cells
         if self.grid.boundary == "periodic":
-            return torch.cat([field.narrow(axis, count - 2, 2), field, field.narrow(axis, 0, 2)], dim=axis)
-        sign = -1.0 if odd else 1.0
-        low = sign * field.narrow(axis, 0, 2).flip(axis)
-        high = sign * field.narrow(axis, count - 2, 2).flip(axis)
+            return torch.cat([field.narrow(axis, count - 3, 3), field, field.narrow(axis, 0, 3)], dim=axis)
+        low = sign * field.narrow(axis, 0, 3).flip(axis)
+        high = sign * field.narrow(axis, count - 3, 3).flip(axis)
         return torch.cat([low, field, high], dim=axis)
 
-    def _edges(self, field: Tensor, axis: int, limited: bool) -> tuple[Tensor, Tensor]:
-        """Values at the low and high edge of cells -1 ... cells, from two ghosts a side."""
-        size = field.shape[axis]
-        centre = field.narrow(axis, 1, size - 2)
-        if not limited:
-            return centre, centre
-        step = field.diff(dim=axis)
-        slope = _van_leer(step.narrow(axis, 0, size - 2), step.narrow(axis, 1, size - 2))
-        return centre - 0.5 * slope, centre + 0.5 * slope
+    def _edges(self, field: Tensor, axis: int, accurate: bool) -> tuple[Tensor, Tensor]:
+        """Values at the low and high edge of cells -1 ... cells, from three ghosts a side."""
+        size = field.shape[axis] - 4
+        a, b, c, d, e = (field.narrow(axis, k, size) for k in range(5))
+        if not accurate:
+            return c, c
+        return _weno_edges((a, b, c, d, e))
 
-    def _sweep(self, state: Tensor, axis: int, limited: bool) -> _Sweep:
+    def _sweep(self, state: Tensor, axis: int, accurate: bool) -> _Sweep:
         gravity = self.value("gravity", state)
         gravity = gravity.reshape(-1, 1, 1) if gravity.ndim else gravity
         normal = 1 if axis == -2 else 2
         bed = self.bed.to(state.dtype).expand_as(state[:, 0])
-        fields = [state[:, 0], state[:, 0] + bed, state[:, normal], state[:, 3 - normal]]
-        parts = [
-            self._edges(self._padded(field, axis, odd=index == 2), axis, limited)
-            for index, field in enumerate(fields)
-        ]
+        fields = torch.stack([state[:, 0], state[:, 0] + bed, state[:, normal], state[:, 3 - normal]], dim=1)
+        sign = torch.tensor([1.0, 1.0, -1.0, 1.0], dtype=state.dtype)[:, None, None]
+        low, high = self._edges(self._padded(fields, axis, sign), axis, accurate)
+        parts = list(zip(low.unbind(1), high.unbind(1), strict=True))
         count = self.grid.cells
         (depth_low, depth_high), (level_low, level_high) = parts[0], parts[1]
         bed_low, bed_high = level_low - depth_low, level_high - depth_high
@@ -170,13 +187,13 @@ class ShallowWater(FluxSolver):
         (left_state, left_flux), (right_state, right_flux) = sides
         return 0.5 * (left_flux + right_flux) - 0.5 * fastest[:, None] * (right_state - left_state)
 
-    def _rate(self, state: Tensor, limited: bool) -> Exchange:
+    def _rate(self, state: Tensor, accurate: bool) -> Exchange:
         """Face fluxes and sources per second; rim momentum fluxes of walls are sources."""
         fluxes = []
         source = torch.zeros_like(state)
         count = self.grid.cells
         for axis in AXES:
-            sweep = self._sweep(state, axis, limited)
+            sweep = self._sweep(state, axis, accurate)
             order = [0, 1, 2] if axis == -2 else [0, 2, 1]
             faces = sweep.faces[:, order]
             right = faces.narrow(axis, 1, count)
@@ -195,19 +212,23 @@ class ShallowWater(FluxSolver):
     def _substep(self, state: Tensor, step_s: float) -> Exchange:
         """One guarded substep, integrated over `step_s`."""
 
-        def scaled(parts: list[Exchange]) -> Exchange:
-            weight = step_s / len(parts)
-            flux = torch.stack([part.flux for part in parts]).sum(0) * weight
-            source = torch.stack([part.source for part in parts if part.source is not None]).sum(0) * weight
+        def scaled(parts: list[Exchange], weights: list[float]) -> Exchange:
+            flux, source = torch.zeros_like(parts[0].flux), torch.zeros_like(state)
+            for part, weight in zip(parts, weights, strict=True):
+                assert part.source is not None
+                flux = flux + (step_s * weight) * part.flux
+                source = source + (step_s * weight) * part.source
             return Exchange(flux, source)
 
+        # SSPRK3 (Shu and Osher 1988) in accumulated form: stages weigh 1/6, 1/6 and 4/6.
         first = self._rate(state, True)
-        predicted = self.apply(state, scaled([first]))
-        accurate = scaled([first, self._rate(predicted, True)])
+        second = self._rate(self.apply(state, scaled([first], [1.0])), True)
+        third = self._rate(self.apply(state, scaled([first, second], [0.25, 0.25])), True)
+        accurate = scaled([first, second, third], [1 / 6, 1 / 6, 4 / 6])
         start, reached = self.entropy(state).detach(), self.entropy(self.apply(state, accurate)).detach()
         if bool((reached >= start).all()):
             return accurate
-        safe = scaled([self._rate(state, False)])
+        safe = scaled([self._rate(state, False)], [1.0])
         weight = blend_weight(start, reached, self.entropy(self.apply(state, safe)).detach())
         weight = weight.to(state.dtype).reshape(-1, 1, 1, 1)
         assert accurate.source is not None

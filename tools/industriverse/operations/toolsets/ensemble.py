@@ -75,6 +75,8 @@ class EnsembleOutput(BaseModel):
     error: float | None = Field(description="Estimated relative error; absent if it cannot be told")
     width: float = Field(description="Relative width of the central 90 % band")
     half_step_change: float
+    resolution: float | None
+    coefficient_change: float | None
     disagreement: float
     misfit: float | None
     balance_error: float | None
@@ -121,6 +123,8 @@ def _output(found: Measured, with_values: bool) -> EnsembleOutput:
         error=finite(found.error),
         width=found.width,
         half_step_change=found.half_step_change,
+        resolution=finite(found.resolution),
+        coefficient_change=finite(found.coefficient_change),
         disagreement=found.disagreement,
         misfit=finite(found.misfit),
         balance_error=finite(found.balance_error),
