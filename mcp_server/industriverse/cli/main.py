@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from industriverse.cli.ask_command import ask
 from industriverse.cli.atlas import atlas
 from industriverse.cli.ledger import ledger
 from industriverse.physics.errors import IndustriverseError
@@ -497,3 +498,6 @@ def agent_decline(thread_id: str, home: Path | None, reason: str) -> None:
 
 main.add_command(atlas)
 main.add_command(ledger)
+
+
+main.add_command(ask)

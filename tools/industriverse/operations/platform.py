@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from prometheus_client import Gauge, Histogram
 
 from industriverse.operations.agents import GraphRuns
+from industriverse.operations.asking import Answers
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import LOCAL_OPERATOR
@@ -47,6 +48,7 @@ class Platform:
         home: The folder of the installation; the caller closes it.
         read_only: Refuse every operation that changes something.
         connect_graphs: Makes the runner of the graphs when it is first used.
+        connect_answers: Makes what answers questions when it is first used.
         clock: Returns the present time in nanoseconds since 1970-01-01 UTC.
         tenant: Whose stores these are; empty for the installation's own.
     """
@@ -57,6 +59,7 @@ class Platform:
         *,
         read_only: bool = False,
         connect_graphs: Callable[["Platform"], GraphRuns],
+        connect_answers: Callable[["Platform"], Answers],
         clock: Callable[[], int] = time.time_ns,
         tenant: str = "",
     ) -> None:
@@ -66,6 +69,7 @@ class Platform:
         self.tenant = tenant
         self.changed = Changes()
         self._connect_graphs = connect_graphs
+        self._connect_answers = connect_answers
         self._tenants: dict[str, Platform] = {}
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
@@ -96,6 +100,11 @@ class Platform:
         return self._connect_graphs(self)
 
     @cached_property
+    def answers(self) -> Answers:
+        """What answers questions, with the conversations that it remembers."""
+        return self._connect_answers(self)
+
+    @cached_property
     def audit(self) -> AuditLog:
         """Every call of an operation on these stores."""
         return AuditLog(self.home.paths.audit)
@@ -118,6 +127,7 @@ class Platform:
                 home,
                 read_only=self.read_only,
                 connect_graphs=self._connect_graphs,
+                connect_answers=self._connect_answers,
                 clock=self.clock,
                 tenant=tenant,
             )

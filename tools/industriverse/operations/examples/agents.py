@@ -20,6 +20,13 @@ STATE: Final = asked(
     "agent status",
     "how did the last response end",
     "are there interrupted runs",
+    "state of the agent runs",
+    "how far is the response",
+    "what is the response loop doing",
+    "has the response been completed",
+    "which thread is still going",
+    "latest response run",
+    "anything to approve",
 )
 
 RUN: Final = asked(

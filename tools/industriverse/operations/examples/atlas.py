@@ -19,6 +19,11 @@ SEARCH: Final = (
         "what is stored in the energy atlas",
         "find states between 14:00 and 15:00",
         "how many energy states are recorded",
+        "states of pump 3 in the atlas",
+        "past states of the tank",
+        "what has been remembered about water",
+        "anything in the atlas about tank 1",
+        "earlier energy states",
         entity="tank-1",
     ),
     *asked(
@@ -49,6 +54,8 @@ GET: Final = (
         "neighbours of state-water-reference-0123456789ab in the graph",
         "relations of the record state-water-reference-0123456789ab",
         "open the energy state state-water-reference-0123456789ab",
+        "open state-water-reference-0123456789ab",
+        "state-water-reference-0123456789ab",
         id=_STATE,
     ),
     *asked(

@@ -26,6 +26,12 @@ AUDIT: Final = (
         "calls since yesterday",
         "who logged in and what did they do",
         "who has been using the tools",
+        "audit entries of local-operator",
+        "who changed something",
+        "what was done by alice",
+        "protocol of calls",
+        "who did what when",
+        "usage log of the past hour",
     ),
     *asked(
         "which calls were refused",

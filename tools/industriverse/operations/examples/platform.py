@@ -30,6 +30,17 @@ STATUS: Final = asked(
     "has the water network been learned yet",
     "how many records are in the atlas",
     "show me everything you monitor",
+    "number of streams, channels and samples",
+    "how many samples are there so far",
+    "is the server up and running",
+    "summary of the status",
+    "where do you keep the data",
+    "in which folder does the data live",
+    "what is connected",
+    "what is installed",
+    "do you have any plants",
+    "number of connected channels",
+    "are changes allowed or is it read-only",
 )
 
 DOCUMENTATION: Final[tuple[Example, ...]] = asked(
@@ -63,5 +74,19 @@ DOCUMENTATION: Final[tuple[Example, ...]] = asked(
     "what is the licence",
     "what file formats can be read",
     "which database does the atlas use",
+    "explain PFT",
+    "how does the server get started",
+    "how do I start the http server",
+    "under which licence is the software released",
+    "how to install on linux",
+    "what does the acronym EIL stand for",
+    "which benchmarks exist",
+    "what is an MCP server",
+    "how do I start",
+    "what are toolsets",
+    "tell me about the ledger's design",
+    "how is privacy handled",
+    "what is meant by temperature here",
+    "what is kT",
 )
 """Asked of the documentation, not of a verb."""

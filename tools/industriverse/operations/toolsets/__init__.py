@@ -19,6 +19,7 @@ TOOLSETS = (
 )
 
 FURTHER_MODULES = (
+    "asking",
     "attending",
     "cypher",
     "deciding",

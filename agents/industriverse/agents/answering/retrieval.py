@@ -1,0 +1,421 @@
+"""Questions answered without a language model: retrieve the verb, fill its arguments, call it, print its fields."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from industriverse.agents.answering.index import Candidate, Index, Utterance
+from industriverse.agents.answering.links import link_of
+from industriverse.agents.answering.memory import Conversations, Frame, Pending
+from industriverse.agents.answering.moments import read_times
+from industriverse.agents.answering.naming import Reading, read_naming
+from industriverse.agents.answering.pages import Pages
+from industriverse.agents.answering.slots import (
+    Filled,
+    Missing,
+    Situation,
+    entities_of,
+    fill,
+    stream_of,
+)
+from industriverse.agents.answering.text import FUNCTION_WORDS, fold, tokens
+from industriverse.agents.answering.wording import word_result
+from industriverse.operations.asking import Answered, KnownNames, KnownStream, Question, read_names
+from industriverse.operations.context import OperationContext
+from industriverse.operations.errors import NotAllowedError
+from industriverse.operations.examples.platform import DOCUMENTATION
+from industriverse.operations.policy import invoke
+from industriverse.operations.registry import Example, Operation, Registry
+from industriverse.operations.times import parse_time
+from industriverse.physics import IndustriverseError
+
+__all__ = ["RetrievalAnswers"]
+
+PAGES = "documentation"
+LEAST_SCORE = 0.34
+"""Below this no verb is near enough; set on the questions that are no longer held out."""
+LEAST_SCORE_PAGES = 0.3
+LEAST_UNDERSTOOD = 0.5
+"""Of the words that mean something, at least this share must be known."""
+LEAST_SCORE_NAMED = 0.24
+"""The same for a question that names something of this installation: it is hardly about anything else."""
+LEAST_MARGIN = 0.02
+"""Nearer together than this, the person is asked which of two verbs was meant."""
+
+_MASKS = frozenset(
+    [
+        "ENTITY",
+        "STREAM",
+        "TIME",
+        "PERIOD",
+        "AHEAD",
+        "SHIFT",
+        "UNIT",
+        "AMOUNT",
+        "INCIDENT",
+        "RECORD",
+        "THREAD",
+        "PLANID",
+        "DIGEST",
+    ]
+)
+_CHOICE = re.compile(
+    r"^(?:the |option |number |i mean |i meant )*"
+    r"(?:(?P<letter>[a-f])|(?P<number>[1-6])|(?P<word>first|second|third|former|latter))(?: one)?[.!)]*$"
+)
+_COMMAND = re.compile(
+    r"^(?:(?:please|pls|now|ok|then|can you|could you|would you|i want you to|go ahead and|just)[, ]+)*"
+    r"(?:delete|erase|wipe|drop|remove|set|turn|switch|shut|stop|start|reset|transfer|send|buy|sell|mint|disable|enable|"
+    r"kill|restart|reboot|change|isolate|block|unblock|override|close|approve|execute|revoke|grant|increase|decrease|"
+    r"raise|lower|disconnect|reconnect|unlock|quarantine|install|uninstall|update|upgrade|add|create|edit|modify)\b"
+)
+"""Orders are refused before any verb is looked for: none of these words begins a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A verb, or the pages, and the example that led there."""
+
+    label: str
+    example: Example | None
+    follow_up: bool = False
+
+
+def _masked(example: Example) -> str:
+    """An example as questions are compared: names of its own arguments and times masked."""
+    stream = example.arguments.get("stream")
+    names = KnownNames(streams=(KnownStream(stream, (), None),) if isinstance(stream, str) else ())
+    return read_times(read_naming(fold(example.question), names).masked, 0, "UTC")[0]
+
+
+class RetrievalAnswers:
+    """Answers by retrieval.
+
+    Args:
+        registry: The verbs and the questions that they are known by.
+        conversations: What was said before.
+    """
+
+    def __init__(self, registry: Registry, conversations: Conversations) -> None:
+        self._registry = registry
+        self._conversations = conversations
+        self._examples: dict[str, tuple[Example, ...]] = {o.name: o.examples for o in registry if o.examples}
+        self._examples[PAGES] = DOCUMENTATION
+        self._index = Index(
+            [
+                Utterance(label, _masked(example), position)
+                for label, examples in self._examples.items()
+                for position, example in enumerate(examples)
+            ]
+        )
+        self._pages: Pages | None = None
+
+    def rank(self, text: str, names: KnownNames) -> list[Candidate]:
+        """Verbs for a question, the nearest first."""
+        return self._index.rank(self._mask(text, names)[1])
+
+    def _mask(self, text: str, names: KnownNames) -> tuple[Reading, str]:
+        reading = read_naming(fold(text), names, self._index.vocabulary)
+        return reading, read_times(reading.masked, 0, "UTC")[0]
+
+    async def answer(self, question: Question, context: OperationContext) -> Answered:
+        """Answer with one call of a verb that changes nothing."""
+        platform = context.platform
+        names = await platform.run(lambda: read_names(platform.services))
+        owner = context.principal.identity
+        frame = self._conversations.recall(owner, question.conversation)
+        answered, after = await self._answer(question, context, names, frame)
+        self._conversations.keep(owner, question.conversation, after)
+        return answered
+
+    async def _answer(
+        self, question: Question, context: OperationContext, names: KnownNames, frame: Frame
+    ) -> tuple[Answered, Frame]:
+        text, chosen, forced = question.text, dict[str, str](), ""
+        picked = _picked(frame.pending, fold(question.text)) if frame.pending else None
+        if frame.pending is not None and picked is not None:
+            text, chosen = frame.pending.question, {**frame.chosen, frame.pending.field: picked}
+            forced = chosen.get("tool", frame.pending.tool)
+        frame = replace(frame, pending=None, chosen={})
+        reading, masked = self._mask(text, names)
+        if not tokens(masked):
+            return _refused("This is no question in words."), frame
+        if _COMMAND.match(reading.folded):
+            return _refused(
+                "That is an order, and a question never changes anything. Call the verb itself."
+            ), frame
+        found = self._find(reading, masked, frame, forced)
+        if isinstance(found, Answered):
+            pending = Pending(text, "tool", found.choices) if found.kind == "choice" else None
+            return found, replace(frame, pending=pending, chosen=chosen)
+        if found.label == PAGES:
+            return self._quote(reading), frame
+        declared = self._registry[found.label]
+        if not declared.read_only:
+            return _acting(declared), frame
+        situation = self._situate(reading, question.zone, names, frame, chosen, context)
+        return await self._call(declared, found, situation, context, text)
+
+    def _find(self, reading: Reading, masked: str, frame: Frame, forced: str) -> _Found | Answered:
+        ranked = self._index.rank(masked)
+        if forced:
+            example = next((c.utterance for c in ranked if c.label == forced), None)
+            return _Found(forced, None if example is None else self._examples[forced][example.position])
+        best, second = ranked[0], ranked[1]
+        if frame.tool and _asks_nothing_new(masked):
+            return _Found(frame.tool, Example("", frame.arguments), follow_up=True)
+        if self._is_strange(best, reading, masked):
+            return _refused("I cannot answer that: nothing that I can look up is near to it.", self._topics())
+        if best.score - second.score < LEAST_MARGIN and best.label != PAGES:
+            both = (best.label, second.label)
+            if all(label != PAGES and self._registry[label].read_only for label in both):
+                titles = " or ".join(f"{self._registry[label].title} ({label})" for label in both)
+                return Answered("choice", f"Did you mean {titles}?", "retrieval", choices=both)
+        return _Found(best.label, self._examples[best.label][best.utterance.position])
+
+    def _is_strange(self, best: Candidate, reading: Reading, masked: str) -> bool:
+        if best.label == PAGES:
+            return best.score < LEAST_SCORE_PAGES
+        if self._index.understood(masked, FUNCTION_WORDS | _MASKS) < LEAST_UNDERSTOOD:
+            return True
+        return best.score < (LEAST_SCORE_NAMED if reading.names_something else LEAST_SCORE)
+
+    def _topics(self) -> str:
+        titles = [f"“{o.examples[0].question}”" for o in self._registry if o.examples and o.read_only]
+        return "I can answer, for instance: " + ", ".join(titles[:8])
+
+    def _quote(self, reading: Reading) -> Answered:
+        if self._pages is None:
+            self._pages = Pages()
+        page = self._pages.find(reading.folded)
+        if page is None:
+            return _refused("The documentation says nothing near to that.", self._topics())
+        text = f"{page.text}\n(from the documentation: {page.link})"
+        return Answered("documentation", text, "retrieval", tool=PAGES, link=page.link)
+
+    def _situate(
+        self,
+        reading: Reading,
+        zone: str,
+        names: KnownNames,
+        frame: Frame,
+        chosen: dict[str, str],
+        context: OperationContext,
+    ) -> Situation:
+        """Read the times relative to the latest sample of the stream that is meant, or to the clock."""
+        anchor_ns = context.platform.clock()
+        _, times = read_times(reading.masked, anchor_ns, zone)
+        situation = Situation(reading, times, names, frame, chosen)
+        stream = stream_of(situation)
+        samples = [s.latest_ns for s in names.streams if s.latest_ns and stream in (None, s.name)]
+        if samples:
+            _, times = read_times(reading.masked, max(samples), zone)
+        return replace(situation, times=times)
+
+    async def _call(
+        self, declared: Operation, found: _Found, situation: Situation, context: OperationContext, text: str
+    ) -> tuple[Answered, Frame]:
+        frame = situation.frame
+        if "stream" not in declared.input_model.model_fields and declared.toolset == "ops":
+            now_ns = context.platform.clock()
+            situation = replace(situation, times=read_times(situation.reading.masked, now_ns, "UTC")[1])
+        unclear = _unclear_time(situation)
+        if unclear is not None:
+            return unclear, frame
+        filled = _which_asset(situation) or fill(declared, found.example, situation)
+        if isinstance(filled, Missing):
+            kind = "choice" if filled.choices else "nothing"
+            asked = Answered(kind, filled.text, "retrieval", choices=filled.choices)  # type: ignore[arg-type]
+            pending = Pending(text, filled.field, filled.choices, declared.name) if filled.choices else None
+            return asked, replace(frame, pending=pending, chosen=situation.chosen)
+        arguments = _carried(found, filled.arguments, situation) if found.follow_up else filled.arguments
+        try:
+            result = await invoke(
+                context.platform,
+                declared.name,
+                arguments,
+                principal=context.principal,
+                progress=context.progress,
+            )
+        except NotAllowedError as error:
+            return _refused(str(error)), frame
+        except IndustriverseError as error:
+            return Answered(
+                "nothing", str(error), "retrieval", tool=declared.name, arguments=arguments
+            ), frame
+        return self._worded(declared, arguments, result, situation, filled)
+
+    def _worded(
+        self,
+        declared: Operation,
+        arguments: dict[str, Any],
+        result: BaseModel,
+        situation: Situation,
+        filled: Filled,
+    ) -> tuple[Answered, Frame]:
+        entities = entities_of(situation)
+        channels = tuple(arguments.get("channels") or ())
+        reading, frame = situation.reading, situation.frame
+        rest = situation.times if "start" not in declared.input_model.model_fields else None
+        worded = word_result(
+            result,
+            reading,
+            rest or type(situation.times)(),
+            () if "entity" in arguments else entities,
+            channels,
+        )
+        told = str(getattr(result, "time", "") or getattr(result, "since", "") or "")
+        link = link_of(declared, arguments)
+        source = ", ".join(part for part in (declared.name, told, link) if part)
+        answered = Answered(
+            kind="answer",
+            text=f"{worded.text}\n({source})",
+            mode="retrieval",
+            tool=declared.name,
+            arguments=arguments,
+            facts=worded.facts,
+            time=told,
+            link=link,
+            note=_joined(filled.note, _unused(declared, situation)),
+        )
+        after = Frame(
+            tool=declared.name,
+            arguments=arguments,
+            stream=str(arguments.get("stream") or stream_of(situation) or frame.stream),
+            entity=entities[0] if len(entities) == 1 else frame.entity,
+            incident=_incident_in(arguments, result) or frame.incident,
+            time_ns=parse_time(told, "time") if told else frame.time_ns,
+            turns=frame.turns,
+        )
+        return answered, after
+
+
+def _refused(why: str, instead: str = "") -> Answered:
+    return Answered("refused", f"{why} {instead}".strip(), "retrieval")
+
+
+def _acting(declared: Operation) -> Answered:
+    return _refused(
+        f"That would change something ({declared.title.lower()}); a question never does. "
+        f"Call {declared.name} yourself if you mean it."
+    )
+
+
+def _asks_nothing_new(masked: str) -> bool:
+    words = tokens(masked)
+    said = [word for word in words if word not in FUNCTION_WORDS and word not in _MASKS]
+    return not said and (any(word in _MASKS for word in words) or "still" in words)
+
+
+def _picked(pending: Pending | None, folded: str) -> str | None:
+    """The choice that a reply names, None if it is no reply to the question."""
+    if pending is None:
+        return None
+    named = [choice for choice in pending.choices if choice.casefold() in folded]
+    if len(named) == 1:
+        return named[0]
+    match = _CHOICE.match(folded.rstrip("?. "))
+    if match is None:
+        return None
+    if match["letter"]:
+        position = ord(match["letter"]) - ord("a")
+    elif match["number"]:
+        position = int(match["number"]) - 1
+    else:
+        position = {"first": 0, "former": 0, "second": 1, "latter": -1, "third": 2}[match["word"]]
+    return pending.choices[position] if position < len(pending.choices) else None
+
+
+def _which_asset(situation: Situation) -> Missing | None:
+    """Ask where one asset of several is meant: "the pump"."""
+    reading, entities = situation.reading, entities_of(situation)
+    if reading.entities or reading.channels or len(entities) < 2:
+        return None
+    if any(
+        re.search(rf"\b(?:the|that|this|my|our) {kind}\b(?! levels)", reading.folded)
+        for kind in reading.kinds
+    ):
+        shown = entities[:6]
+        return Missing("entity", f"Which do you mean: {' or '.join(shown)}?", shown)
+    return None
+
+
+def _unclear_time(situation: Situation) -> Answered | None:
+    times = situation.times
+    if times.either is not None:
+        return Answered(
+            "choice",
+            f"Which day do you mean: {times.either[0]} or {times.either[1]}? Ask again with the day written so.",
+            "retrieval",
+            choices=times.either,
+        )
+    if times.unknown_zone:
+        return Answered(
+            "nothing",
+            f"I cannot tell which time zone {times.unknown_zone!r} is: write UTC, +01:00 or a name like Europe/Berlin.",
+            "retrieval",
+        )
+    if times.shift_hours is not None and situation.frame.time_ns is None:
+        return Answered("nothing", "Earlier or later than what? Name the time.", "retrieval")
+    return None
+
+
+def _carried(found: _Found, arguments: dict[str, Any], situation: Situation) -> dict[str, Any]:
+    """A follow-up keeps what the call before had, save what it says anew."""
+    before = dict(found.example.arguments if found.example else {})
+    reading, times = situation.reading, situation.times
+    if times.named:
+        for name in ("at", "start", "stop", "horizon_hours"):
+            before.pop(name, None)
+    if reading.names_something:
+        for name in ("entity", "channels", "incident_id", "id"):
+            if name in arguments or reading.streams:
+                before.pop(name, None)
+    kept = (
+        arguments
+        if reading.names_something
+        else {
+            name: value
+            for name, value in arguments.items()
+            if name not in ("entity", "channels") or name not in before
+        }
+    )
+    channels = before.get("channels")
+    merged = {**before, **kept}
+    if channels is None and found.example is not None and reading.entities:
+        asked_before = found.example.arguments.get("channels") or []
+        wanted = {channel.rsplit(".", 1)[-1] for channel in asked_before}
+        same = [c for c in merged.get("channels") or [] if c.rsplit(".", 1)[-1] in wanted]
+        if same:
+            merged["channels"] = same
+    return merged
+
+
+def _unused(declared: Operation, situation: Situation) -> str:
+    """Say so when a time that was named had no effect."""
+    times, fields = situation.times, set(declared.input_model.model_fields)
+    if times.ahead_hours is not None and fields & {"horizon_hours"}:
+        return ""
+    if not times.named or fields & {"at", "start", "stop"} or times.start_ns is not None:
+        return ""
+    if times.at_ns is not None or times.shift_hours is not None or times.ahead_hours is not None:
+        return f"{declared.name} cannot look at another time: this is the latest."
+    return ""
+
+
+def _incident_in(arguments: dict[str, Any], result: BaseModel) -> str:
+    if "incident_id" in arguments:
+        return str(arguments["incident_id"])
+    incidents = getattr(result, "incidents", None)
+    return str(incidents[0].id) if isinstance(incidents, list) and len(incidents) == 1 else ""
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(_nonempty(parts))
+
+
+def _nonempty(parts: Iterable[str]) -> list[str]:
+    return [part for part in parts if part]

@@ -1,0 +1,81 @@
+"""Questions from the command line."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, ApprovalRequest, OperationContext
+from industriverse.operations.home import Home, default_home
+from industriverse.operations.toolsets.asking import AskInput, AskOutput, ask_output, question_of
+
+if TYPE_CHECKING:
+    from industriverse.operations.platform import Platform
+
+__all__ = ["answer_questions"]
+
+
+async def _progress(done: float, total: float | None, message: str) -> None:  # noqa: ARG001
+    click.echo(f"… {message}", err=True)
+
+
+async def _approve(request: ApprovalRequest) -> ApprovalAnswer:
+    with open("/dev/tty", encoding="utf-8") as terminal:  # noqa: PTH123
+        click.echo(f"{request.message}\nApprove? [y/N] ", err=True, nl=False)
+        said = terminal.readline().strip().casefold()
+    return ApprovalAnswer(approved=said in ("y", "yes"), reason="from the command line")
+
+
+def _questions(question: str | None) -> Iterator[str]:
+    if question is not None:
+        yield question
+        return
+    if sys.stdin.isatty():
+        click.echo("Ask; an empty line ends.", err=True)
+    for line in sys.stdin:
+        if not line.strip():
+            return
+        yield line.strip()
+
+
+async def _answer(platform: "Platform", request: AskInput, act: bool) -> AskOutput:
+    from industriverse.operations.policy import invoke
+
+    if not act:
+        answered = await invoke(
+            platform, "platform_ask", request, principal=LOCAL_OPERATOR, progress=_progress
+        )
+        assert isinstance(answered, AskOutput)
+        return answered
+    from industriverse.agents.answering.answers import PlatformAnswers
+
+    answers = platform.answers
+    assert isinstance(answers, PlatformAnswers)
+    question = question_of(request)
+    context = OperationContext(platform, LOCAL_OPERATOR, progress=_progress)
+    return ask_output(await answers.answer(question, context, approve=_approve), question.conversation)
+
+
+def answer_questions(
+    question: str | None, home: Path | None, *, mode: str, zone: str, act: bool, as_json: bool
+) -> None:
+    """Answer one question, or each line of standard input as one conversation."""
+    conversation = secrets.token_urlsafe(12)
+    with Home(home or default_home()) as opened:
+        from industriverse.mcp_server.composition import compose
+
+        with compose(opened) as platform:
+
+            async def talk() -> None:
+                for text in _questions(question):
+                    request = AskInput.model_validate(
+                        {"question": text, "conversation": conversation, "mode": mode, "zone": zone}
+                    )
+                    answered = await _answer(platform, request, act)
+                    click.echo(answered.model_dump_json() if as_json else str(answered))
+
+            asyncio.run(talk())
