@@ -1,11 +1,15 @@
 """Where a ledger under test lives."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url
 
-__all__ = ["Place"]
+__all__ = ["HISTORIES", "Place"]
+
+HISTORIES = int(os.environ.get("INDUSTRIVERSE_LEDGER_HISTORIES", "25"))
+"""Random histories of each state machine on each database; docs/economy.md says what thousands of them found."""
 
 
 @dataclass(frozen=True)

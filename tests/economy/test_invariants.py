@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from economy.places import Place
+from economy.places import HISTORIES, Place
 from industriverse.economy import (
     Asset,
     EconomyError,
@@ -30,7 +30,7 @@ from industriverse.economy import (
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.minting import ProofMint, VerifiedEvidence, quality
 
-HISTORIES = settings(max_examples=25, stateful_step_count=20, deadline=None)
+SETTINGS = settings(max_examples=HISTORIES, stateful_step_count=20, deadline=None)
 HOLDERS = ("ada", "bo", "cy")
 ASSETS = st.sampled_from([Asset.CEU, Asset.MUNT])
 HOLDER = st.sampled_from(HOLDERS)
@@ -107,7 +107,9 @@ class Books(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 5), owner=HOLDER, passed=st.integers(0, 5))
     def mint(self, number: int, owner: str, passed: int) -> None:
-        evidence = VerifiedEvidence(f"{number:064x}", "n", 0.05, 700, passed, 5, 10**18)
+        evidence = VerifiedEvidence(
+            f"{number:064x}", "n", 0.05, 700, passed, 5, 10**18, 10 * number, 10 * number + 9
+        )
         try:
             ProofMint(self.ledger, lambda _: evidence, clock_ns=lambda: 10**18).mint(b"", owner)
         except EconomyError:
@@ -141,7 +143,7 @@ def test_every_random_history_keeps_the_books_in_order(new_place: Callable[[], P
         def __init__(self) -> None:
             super().__init__(new_place)
 
-    run_state_machine_as_test(Machine, settings=HISTORIES)
+    run_state_machine_as_test(Machine, settings=SETTINGS)
 
 
 WRITER = """

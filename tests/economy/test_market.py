@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from economy.places import Place
+from economy.places import HISTORIES, Place
 from industriverse.economy import (
     MICRO,
     Asset,
@@ -457,5 +457,5 @@ def test_every_random_history_of_a_pool_equals_the_rational_model(new_place: Cal
             super().__init__(new_place)
 
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=25, stateful_step_count=15, deadline=None)
+        Machine, settings=settings(max_examples=HISTORIES, stateful_step_count=15, deadline=None)
     )

@@ -44,7 +44,9 @@ class Verifier:
         except ValueError:
             raise IndustriverseError("no certificate\0", hint="give one") from None
         digest = hashlib.sha256(envelope).hexdigest()
-        return VerifiedEvidence(digest, "n", 0.05, 1_000, fields["passed"], 5, fields.get("at", NOW))
+        return VerifiedEvidence(
+            digest, digest, 0.05, 1_000, fields["passed"], 5, fields.get("at", NOW), 10, 19
+        )
 
 
 def proof(name: str, passed: int = 5, **fields: object) -> bytes:

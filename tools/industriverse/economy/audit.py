@@ -194,6 +194,7 @@ class _Audit:
         return (
             self._balances_problem(connection)
             or self._documents_problem(connection)
+            or self._windows_problem(connection)
             or replay.supply_problem()
             or self.tree_problem
             or _file_problem(connection)
@@ -210,6 +211,17 @@ class _Audit:
                 return f"the balance of {account} in {asset} is {found}, its entries give {expected}"
             if bool(row.issuer) != is_issuer(account):
                 return f"{account} is wrongly marked as issuer or not"
+        return ""
+
+    def _windows_problem(self, connection: Connection) -> str:
+        table = schema.mint_windows
+        kept: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for row in connection.execute(select(table)):
+            kept[row.stream].append((row.start_ns, row.end_ns))
+        expected = self.replay.state.windows
+        for stream in sorted(kept.keys() | expected.keys(), key=repr):
+            if sorted(kept.get(stream, []), key=repr) != sorted(expected.get(stream, []), key=repr):
+                return f"the windows minted for {stream!r:.80} are not those of its mints"
         return ""
 
     def _documents_problem(self, connection: Connection) -> str:

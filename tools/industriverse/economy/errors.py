@@ -21,6 +21,7 @@ __all__ = [
     "LicenceError",
     "MarketError",
     "MintRefusedError",
+    "OverlappingProofError",
     "PostingError",
     "QueueError",
     "ReplayedProofError",
@@ -149,6 +150,18 @@ class UnverifiedProofError(MintRefusedError):
 
 class ExpiredProofError(MintRefusedError):
     """The certificate is too old, or from the future."""
+
+
+class OverlappingProofError(MintRefusedError):
+    """A part of the window was minted before.
+
+    Attributes:
+        sequence: The ledger transaction of that mint.
+    """
+
+    def __init__(self, message: str, *, sequence: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sequence = sequence
 
 
 class ReplayedProofError(MintRefusedError):

@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import insert, select
+
+from industriverse.economy import schema
 from industriverse.economy.errors import (
     AccountError,
     EvidenceError,
     ExpiredProofError,
+    OverlappingProofError,
     ReplayedProofError,
     UnverifiedProofError,
 )
@@ -42,6 +46,10 @@ class VerifiedEvidence:
         checks_passed: How many of the checks passed.
         checks_run: How many of the five checks could be run.
         issued_ns: When the certificate was signed, nanoseconds since 1970-01-01 UTC.
+        start_ns: Time of the window's first sample, nanoseconds since 1970-01-01 UTC.
+        end_ns: Time of its last sample.
+        channels: How many channels were checked.
+        moving_channels: How many of them move in the window: a dead line looks calm and proves nothing.
 
     Raises:
         EvidenceError: If a field contradicts itself or another one.
@@ -54,6 +62,10 @@ class VerifiedEvidence:
     checks_passed: int
     checks_run: int
     issued_ns: int
+    start_ns: int
+    end_ns: int
+    channels: int = 1
+    moving_channels: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.evidence_sha256, str) or not _SHA256_HEX.fullmatch(self.evidence_sha256):
@@ -62,10 +74,27 @@ class VerifiedEvidence:
             )
         if not math.isfinite(self.alpha) or not 0.0 < self.alpha < 1.0:
             raise EvidenceError(f"alpha is {self.alpha!r}", hint="a test level lies between 0 and 1")
-        counts = (self.samples, self.checks_passed, self.checks_run, self.issued_ns)
+        counts = (
+            self.samples,
+            self.checks_passed,
+            self.checks_run,
+            self.issued_ns,
+            self.channels,
+            self.moving_channels,
+        )
         if any(type(count) is not int or count < 0 for count in counts):
             raise EvidenceError(
                 f"a count of the evidence is not a whole number: {counts}", hint="give integers"
+            )
+        if type(self.start_ns) is not int or type(self.end_ns) is not int or not self.start_ns < self.end_ns:
+            raise EvidenceError(
+                f"the window begins at {self.start_ns!r:.40} and ends at {self.end_ns!r:.40}",
+                hint="give the times of its first and last sample",
+            )
+        if not self.moving_channels <= self.channels or not self.channels:
+            raise EvidenceError(
+                f"{self.moving_channels} of {self.channels} channels move",
+                hint="at most those that there are",
             )
         if not self.checks_passed <= self.checks_run <= _FULL_CHECKS:
             raise EvidenceError(
@@ -97,16 +126,18 @@ class Mint:
 def quality(evidence: VerifiedEvidence) -> int:
     """The published rule: how many micro-PFT a proof is worth.
 
-    ``1 PFT · (checks run / 5) · min(1, samples / 1000) · min(1, alpha / 0.05)``, rounded down, in integers
-    with alpha rounded to millionths; and nothing at all unless every check that was run has passed. A check
-    that could not be run proves nothing; a short window proves little; and a test at a small level hardly
-    ever rejects, so that passing it says little.
+    ``1 PFT · (checks run / 5) · min(1, samples / 1000) · min(1, alpha / 0.05) · (channels that move / channels)``,
+    rounded down, in integers with alpha rounded to millionths; and nothing at all unless every check that was run
+    has passed. A check that could not be run proves nothing; a short window proves little; a test at a small
+    level hardly ever rejects, so that passing it says little; and a channel that holds one value all through the
+    window is a dead line, which looks calm.
     """
     if evidence.checks_run == 0 or evidence.checks_passed < evidence.checks_run:
         return 0
     alpha_ppm = min(round(evidence.alpha * _PPM), _FULL_ALPHA_PPM)
     numerator = MICRO * evidence.checks_run * min(evidence.samples, _FULL_SAMPLES) * alpha_ppm
-    return numerator // (_FULL_CHECKS * _FULL_SAMPLES * _FULL_ALPHA_PPM)
+    denominator = _FULL_CHECKS * _FULL_SAMPLES * _FULL_ALPHA_PPM
+    return numerator * evidence.moving_channels // (denominator * evidence.channels)
 
 
 @dataclass(frozen=True)
@@ -114,7 +145,8 @@ class ProofMint:
     """Mints PFT for certificates.
 
     The amount is that of :func:`quality`. One evidence hash mints once, for ever: the ledger's idempotency
-    key and a unique index of its database both say so, whatever runs at the same time.
+    key and a unique index of its database both say so, whatever runs at the same time. Windows of one stream for
+    which was minted never overlap, so that one moved by a sample is worth nothing; the database refuses that too.
 
     Args:
         ledger: Where PFT are booked.
@@ -136,6 +168,7 @@ class ProofMint:
             UnverifiedProofError: If the verifier refuses the envelope, or it proves too little.
             ExpiredProofError: If the certificate is too old, or from the future.
             ReplayedProofError: If its evidence was minted before.
+            OverlappingProofError: If a part of its window was.
             AccountError: If the owner is no account name.
         """
         if is_issuer(check_account(owner)):
@@ -152,6 +185,11 @@ class ProofMint:
         """
         evidence = self._verified(envelope)
         self._require_fresh(evidence)
+        if evidence.moving_channels == 0:
+            raise UnverifiedProofError(
+                f"none of the {evidence.channels} checked channels ever moves in the window",
+                hint="a dead line looks calm: check the sensors, or leave them out of the reference",
+            )
         if quality(evidence) == 0:
             raise UnverifiedProofError(
                 f"{evidence.checks_passed} of {evidence.checks_run} checks passed on {evidence.samples} "
@@ -165,6 +203,7 @@ class ProofMint:
 
         Raises:
             ReplayedProofError: If the evidence was minted before.
+            OverlappingProofError: If a part of the window was.
         """
         amount = quality(evidence)
         posting = Posting(
@@ -178,6 +217,8 @@ class ProofMint:
                 "samples": evidence.samples,
                 "checks_run": evidence.checks_run,
                 "issued_ns": evidence.issued_ns,
+                "start_ns": evidence.start_ns,
+                "end_ns": evidence.end_ns,
             },
         )
         before = writer.find(posting.key)
@@ -187,7 +228,11 @@ class ProofMint:
                 sequence=before.sequence,
                 hint="prove a new window",
             )
+        _require_apart(writer, evidence)
         transaction = writer.post(posting)
+        window = {"stream": evidence.stream, "start_ns": evidence.start_ns, "end_ns": evidence.end_ns}
+        values = {"sequence": transaction.sequence, **window}
+        writer.connection.execute(insert(schema.mint_windows).values(values))
         return Mint(amount, owner, evidence, transaction.sequence)
 
     def _verified(self, envelope: bytes) -> VerifiedEvidence:
@@ -210,3 +255,20 @@ class ProofMint:
                 f"the certificate was issued {-age_ns / _NANOSECONDS:.0f} s in the future",
                 hint="check the clocks",
             )
+
+
+def _require_apart(writer: Writer, evidence: VerifiedEvidence) -> None:
+    table = schema.mint_windows
+    query = (
+        select(table)
+        .where(table.c.stream == evidence.stream)
+        .where(table.c.start_ns <= evidence.end_ns, table.c.end_ns >= evidence.start_ns)
+        .limit(1)
+    )
+    row = writer.connection.execute(query).one_or_none()
+    if row is not None:
+        raise OverlappingProofError(
+            f"a part of this window of {evidence.stream!r:.80} was minted in transaction {row.sequence}",
+            sequence=row.sequence,
+            hint="prove a window that begins after the last one that was minted ends",
+        )

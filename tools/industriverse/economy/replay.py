@@ -42,20 +42,25 @@ class State:
         balances: Micro-units by account and asset.
         documents: Hash (hex) of the state of each contract or model, by its id.
         minted: Evidence for which PFT were minted.
+        windows: Their windows (first and last sample, nanoseconds), by stream.
     """
 
     balances: dict[tuple[str, str], int] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
     minted: set[str] = field(default_factory=set)
+    windows: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) over all of it; balances of zero count as never held."""
-        content = {
+        content: dict[str, Any] = {
             "balances": sorted([*place, amount] for place, amount in self.balances.items() if amount),
             "documents": sorted([name, state] for name, state in self.documents.items()),
             "minted": sorted(self.minted),
         }
+        if self.windows:
+            # Ledgers from before windows were noted keep the state that was signed.
+            content["windows"] = sorted([stream, sorted(found)] for stream, found in self.windows.items())
         return hashlib.sha256(canonical(content)).hexdigest()
 
 
@@ -68,8 +73,13 @@ def state_at(connection: Connection, size: int) -> State:
         .group_by(legs.c.account, legs.c.asset)
     )
     state = State({(row.account, row.asset): int(row.amount) for row in connection.execute(sums)})
-    minted = select(table.c.reference).where(table.c.kind == "mint", table.c.sequence <= size)
-    state.minted.update(connection.execute(minted).scalars())
+    minted = select(table.c.reference, table.c.details).where(
+        table.c.kind == "mint", table.c.sequence <= size
+    )
+    for row in connection.execute(minted):
+        state.minted.add(row.reference)
+        if window := _window(row.details):
+            state.windows.setdefault(window[0], []).append(window[1:])
     last = (
         select(func.max(table.c.sequence))
         .where(table.c.kind.startswith(rules.CONTRACT_KIND, autoescape=True), table.c.sequence <= size)
@@ -133,6 +143,10 @@ class Replay:
             return problem
         if kind == "mint" and reference in self.state.minted:
             return f"evidence {reference} was minted before"
+        if kind == "mint" and (window := _window(values["details"])):
+            for start_ns, end_ns in self.state.windows.get(window[0], []):
+                if start_ns <= window[2] and window[1] <= end_ns:
+                    return "a part of its window was minted before"
         if kind.startswith(rules.CONTRACT_KIND) and _document(values["details"]) is None:
             return "it does not say in which state its contract is"
         return ""
@@ -160,6 +174,8 @@ class Replay:
             self.state.balances[entry.account, entry.asset] = entry.balance
         if values["kind"] == "mint":
             self.state.minted.add(values["reference"])
+            if window := _window(values["details"]):
+                self.state.windows.setdefault(window[0], []).append(window[1:])
         if values["kind"].startswith(rules.CONTRACT_KIND):
             self.state.documents[values["reference"]] = _document(values["details"]) or ""
 
@@ -186,6 +202,15 @@ def _document(details: str) -> str | None:
     except (ValueError, AttributeError):
         return None
     return state if isinstance(state, str) else None
+
+
+def _window(details: str) -> tuple[str, int, int] | None:
+    # Stream, first and last sample of the window for which was minted; mints from before they were noted have none.
+    try:
+        found = json.loads(details)
+        return str(found["stream"]), int(found["start_ns"]), int(found["end_ns"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _has_foreign_types(values: Mapping[str, Any], entries: Sequence[Entry]) -> bool:

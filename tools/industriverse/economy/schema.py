@@ -29,13 +29,14 @@ __all__ = [
     "head",
     "merkle_tiles",
     "metadata",
+    "mint_windows",
     "proof_queue",
     "transactions",
     "version",
 ]
 
 # The latest of the versions in ``migrations``.
-VERSION = "log"
+VERSION = "windows"
 
 metadata = MetaData()
 
@@ -139,6 +140,18 @@ checkpoints = Table(
     Column("note", Text, nullable=False),
     Column("created_ns", BigInteger, nullable=False),
 )
+
+# The windows of telemetry for which PFT were minted; a trigger refuses two of one stream that overlap.
+mint_windows = Table(
+    "mint_windows",
+    metadata,
+    Column("sequence", BigInteger, ForeignKey(transactions.c.sequence), primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("start_ns", BigInteger, nullable=False),
+    Column("end_ns", BigInteger, nullable=False),
+    CheckConstraint("start_ns <= end_ns", name="in_order"),
+)
+Index("mint_windows_of_stream", mint_windows.c.stream, mint_windows.c.start_ns)
 
 # Where models and contracts stand; the transaction that brought each there holds the hash of its state.
 documents = Table(

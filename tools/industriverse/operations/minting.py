@@ -1,12 +1,18 @@
 """What stands between certificates and tokens: this installation's verifier for the mint."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from industriverse.economy.money import Asset
 from industriverse.eil.proof.verify import verify_certificate
+from industriverse.eil.proof.windows import frame_from_window_bytes
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time
+from industriverse.signals import Frame
 
 if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
@@ -19,7 +25,10 @@ def _mint(services: Services) -> "ProofMint":
     from industriverse.economy.minting import ProofMint, VerifiedEvidence
 
     def verifier(envelope: bytes) -> VerifiedEvidence:
-        predicate = verify_certificate(envelope, services.certificates.public_key).predicate
+        key = services.certificates.public_key
+        predicate = verify_certificate(envelope, key).predicate
+        evidence = _evidence(services, predicate.evidence_sha256)
+        verify_certificate(envelope, key, evidence=evidence)
         return VerifiedEvidence(
             evidence_sha256=predicate.evidence_sha256,
             stream=predicate.stream,
@@ -28,9 +37,26 @@ def _mint(services: Services) -> "ProofMint":
             checks_passed=len(predicate.checks),
             checks_run=predicate.checks_run,
             issued_ns=parse_time(predicate.issued, "issued"),
+            start_ns=parse_time(predicate.start, "start"),
+            end_ns=parse_time(predicate.end, "end"),
+            channels=len(predicate.channels),
+            moving_channels=_moving(frame_from_window_bytes(evidence), predicate.channels),
         )
 
     return ProofMint(services.ledger, verifier, clock_ns=services.clock)
+
+
+def _evidence(services: Services, evidence_sha256: str) -> bytes:
+    path = services.home.paths.certificates / f"{evidence_sha256}.window"
+    if not path.exists():
+        raise NotFoundError("the window of the certificate is not kept here", hint="restore it from a backup")
+    return path.read_bytes()
+
+
+def _moving(window: Frame, names: Sequence[str]) -> int:
+    """How many channels do not hold one value all through a window."""
+    columns = (window.column(name) for name in names)
+    return sum(len(np.unique(column[np.isfinite(column)])) > 1 for column in columns)
 
 
 def minted_for(ledger: "Ledger", evidence_sha256: str, owner: str) -> int:
