@@ -21,16 +21,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
 
 from industriverse.cli.serving import HttpOptions
 from industriverse.mcp_server.authentication import JwtVerifier, OAuthSettings
+from industriverse.mcp_server.callers import NOBODY, principal_in
 from industriverse.mcp_server.composition import compose
 from industriverse.mcp_server.edge import Limits
 from industriverse.mcp_server.errors import AuthenticationSettingsError
 from industriverse.mcp_server.logs import JsonLines, Redaction
 from industriverse.mcp_server.web import WebSettings
-from industriverse.operations.context import LOCAL_OPERATOR, Principal
+from industriverse.operations.context import LOCAL_OPERATOR, OWNERS, Principal
 from industriverse.operations.home import Home, paths_of
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
@@ -133,6 +135,10 @@ BAD_TOKENS: dict[str, Callable[[Authority], str]] = {
     "never expires": lambda a: a.token("read", exp=None),
     "not yet valid": lambda a: a.token("read", nbf=int(time.time()) + 3600),
     "of nobody": lambda a: a.token("read", sub=None),
+    "of an empty subject": lambda a: a.token("read", sub="", client_id="local-operator"),
+    "of the owner": lambda a: a.token("read", sub="local-operator"),
+    "of the response graph": lambda a: a.token("read", sub="response-graph", tenant="north"),
+    "of one who reads like the owner": lambda a: a.token("read", sub=" Local-Operator"),
     "another key": lambda a: a.token("read", key=ec.generate_private_key(ec.SECP256R1())),
     "unknown key id": lambda a: a.token("read", kid="k2"),
     "unsigned": lambda a: a.token("read", key=None, algorithm="none"),
@@ -141,6 +147,15 @@ BAD_TOKENS: dict[str, Callable[[Authority], str]] = {
     "too long": lambda _: "a" * 9000,
     "unknown static": lambda _: "ivt_" + "A" * 43,
 }
+
+
+def test_a_token_that_bears_the_owners_name_stands_for_nobody() -> None:
+    for name in OWNERS:
+        token = AccessToken(token="", client_id=name, scopes=["act", "trade"])
+        assert principal_in(token) == NOBODY
+    assert (
+        principal_in(AccessToken(token="", client_id="c", subject="alice", scopes=["read"])).name == "alice"
+    )
 
 
 @pytest.mark.parametrize("kind", BAD_TOKENS)

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,10 @@ def test_a_token_ends_when_it_expires(tmp_path: Path) -> None:
         ("", "viewer", "", "name"),
         ("a\nb", "viewer", "", "name"),
         ("a" * 81, "viewer", "", "name"),
+        ("local-operator", "viewer", "", "name"),
+        ("response-graph", "admin", "north", "name"),
+        ("Local-Operator", "viewer", "", "name"),
+        ("\uff4cocal-operator", "viewer", "", "name"),
         ("alice", "king", "", "role"),
         ("alice", "viewer", "x\x00", "tenant"),
     ],
@@ -89,6 +94,15 @@ def test_a_token_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(InvalidArgumentsError, match=f"^{field}: "):
         TokenStore(tmp_path / "tokens.sqlite").add(name, role, now_ns=1, tenant=tenant)
+
+
+def test_a_token_from_before_its_name_was_reserved_opens_nothing(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path / "tokens.sqlite")
+    issued = store.add("alice", "admin", now_ns=1)
+    assert store.find(issued.text, now_ns=2) is not None
+    with closing(sqlite3.connect(tmp_path / "tokens.sqlite")) as raw, raw:
+        raw.execute("UPDATE token SET name = 'response-graph'")
+    assert store.find(issued.text, now_ns=2) is None
 
 
 def test_revoking_a_token_that_does_not_exist_is_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from industriverse.economy.errors import EconomyError, ReplayedProofError
 from industriverse.eil.proof.errors import ProofError
+from industriverse.operations.context import Principal
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
@@ -141,6 +142,19 @@ def test_a_certificate_under_the_name_of_another_is_refused(learned: Path) -> No
             await call(platform, "economy_mint", certificate_id=one.certificate_id)
 
     on(learned, tale)
+
+
+def test_who_mints_is_who_is_paid(learned: Path) -> None:
+    async def story(platform: Platform) -> None:
+        await two_days_on(platform)
+        proof = await prove(platform)
+        ada = Principal("ada", frozenset({"mint"}))
+        minted = await call(platform, "economy_mint", principal=ada, certificate_id=proof.certificate_id)
+        assert minted.account == "account:ada"
+        assert float(minted.balance_pft) == float(minted.amount_pft) > 0
+        assert (await call(platform, "economy_read", asset="PFT")).balance == "0.000000"
+
+    on(learned, story)
 
 
 def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learned: Path) -> None:

@@ -17,8 +17,10 @@ from industriverse.economy import (
     SlippageError,
 )
 from industriverse.economy.merkle import verify_consistency, verify_inclusion
+from industriverse.economy.names import check_account
 from industriverse.economy.tiles import leaf_of
-from industriverse.operations.context import Principal
+from industriverse.operations.amounts import account_of
+from industriverse.operations.context import OWNERS, Principal
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
 from industriverse.operations.platform import Platform
 from industriverse.operations.pricing import prices
@@ -97,6 +99,17 @@ def test_nobody_trades_from_another_ones_account_or_without_the_scope(tmp_path: 
         await trade(platform, "k", **swap)
 
     on(tmp_path / "home", story)
+
+
+def test_every_caller_has_an_account_of_its_own() -> None:
+    long = "x" * 300
+    digest = account_of(Principal(long + "1")).removeprefix("account:")
+    names = ["ada", "treasury", "budget:ada", "account:ada", long + "1", long + "2", digest, "a\nb", "a\\nb"]
+    accounts = [account_of(Principal(name)) for name in names]
+    assert len({*accounts, "treasury"}) == len(names) + 1
+    assert all(check_account(account).startswith("account:") for account in accounts)
+    assert [account_of(Principal(name)) for name in OWNERS] == ["treasury", "treasury"]
+    assert account_of(Principal("local-operator", tenant="north")) == "account:local-operator"
 
 
 def test_a_licence_is_bought_used_and_given_away(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mcp.server.auth.provider import AccessToken
 from prometheus_client import Counter
 
 from industriverse.mcp_server.errors import AuthenticationSettingsError
+from industriverse.operations.context import is_reserved
 from industriverse.operations.registry import registry
 from industriverse.operations.tokens import TOKEN_PREFIX, TokenStore, principal_of
 
@@ -106,7 +107,7 @@ class JwtVerifier(Verifier):
     """JWT access tokens (RFC 9068): signature, issuer, audience and times are checked.
 
     The scopes that count are those that operations know, from ``scope`` (text) or ``scp`` (list); ``tenant`` names
-    the stores.
+    the stores. A subject that is empty, or named like one who acts for the owner of this machine, is refused.
 
     Args:
         settings: What is trusted.
@@ -163,6 +164,9 @@ class JwtVerifier(Verifier):
             leeway=_LEEWAY_S,
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not subject.strip() or is_reserved(subject):
+            raise jwt.InvalidTokenError("the subject is nobody who may come with a token")
         return claims
 
     async def _key(self, token: str, kid: str) -> "jwt.PyJWK":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
-from industriverse.operations.context import LOCAL_OPERATOR, Principal
+from industriverse.operations.context import LOCAL_OPERATOR, Principal, is_reserved
 
 __all__ = ["NOBODY", "CurrentCaller", "local_caller", "principal_in", "token_caller"]
 
@@ -24,7 +24,11 @@ def local_caller() -> Principal:
 def principal_in(token: AccessToken) -> Principal:
     """The caller that a verified token stands for."""
     claims = token.claims or {}
-    return Principal(token.subject or token.client_id, frozenset(token.scopes), str(claims.get("tenant", "")))
+    name = token.subject or token.client_id
+    if is_reserved(name):
+        # No verifier lets one through; whoever owns the machine comes without a token.
+        return NOBODY
+    return Principal(name, frozenset(token.scopes), str(claims.get("tenant", "")))
 
 
 def token_caller() -> Principal:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 
 from industriverse.economy import database, schema
 from industriverse.economy.checkpoints import Checkpoint, parse_note
@@ -21,6 +21,7 @@ __all__ = ["Fault", "Verification", "verify"]
 
 _BATCH = 500
 _LEAVES = 10_000
+_DAMAGED = "the database file is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,28 @@ class Verification:
 
 def verify(engine: Engine, start: Checkpoint | None = None) -> Verification:
     """Recompute hashes, balances and supply; see :meth:`industriverse.economy.ledger.Ledger.verify`."""
+    found = _verify(engine, start)
+    if found.fault is None or not found.fault.problem.startswith(_DAMAGED):
+        return found
+    return _located(engine) or found
+
+
+def _located(engine: Engine) -> Verification | None:
+    # An index holds a copy of what it orders by, and a query that goes by it never sees what the row says.
+    try:
+        found = _Audit(Replay(), indexed=False).run(engine, _BATCH)
+    except LedgerError:
+        return None
+    return found if found.fault and found.fault.sequence is not None else None
+
+
+def _verify(engine: Engine, start: Checkpoint | None) -> Verification:
     if start is not None:
         found = _from_checkpoint(engine, start)
         if found is not None:
             return found
         # The past is not what was signed. Recomputing it tells where, unless it was rewritten as a whole.
-        found = verify(engine)
+        found = _verify(engine, None)
         problem = f"the first {start.size} transactions are not those that the checkpoint signed"
         return found if found.fault else _with_fault(found, Fault(None, problem))
     try:
@@ -104,8 +121,9 @@ def _from_checkpoint(engine: Engine, start: Checkpoint) -> Verification | None:
 class _Audit:
     """One pass over the ledger: the chain, the tree over it, and what lies beside them."""
 
-    def __init__(self, replay: Replay) -> None:
+    def __init__(self, replay: Replay, *, indexed: bool = True) -> None:
         self.replay = replay
+        self.indexed = indexed
         self.start = 0
         self.tree = Frontier()
         self.tree_problem = ""
@@ -132,7 +150,9 @@ class _Audit:
 
     def examine(self, connection: Connection, batch: int) -> Verification:
         """Go through the transactions from where the replay stands, then look beside them."""
-        for values, entries in _chain(connection, batch, self.replay.sequence):
+        after = self.replay.sequence
+        chain = _chain(connection, batch, after) if self.indexed else _rows(connection)
+        for values, entries in chain:
             problem = self.replay.take(values, entries)
             if problem:
                 return self.report(Fault(self.replay.sequence + 1, problem))
@@ -265,9 +285,22 @@ def _chain(connection: Connection, batch: int, after: int) -> Iterator[tuple[dic
             yield values, found[values["sequence"]]
 
 
+def _rows(connection: Connection) -> Iterator[tuple[dict[str, Any], list[Entry]]]:
+    """The chain of a SQLite file as its rows say it, whatever its indexes say."""
+    found: dict[Any, list[Entry]] = defaultdict(list)
+    rows = text("SELECT * FROM entries NOT INDEXED ORDER BY sequence, leg")
+    for row in connection.execute(rows.columns(*schema.entries.c)):
+        found[row.sequence].append(
+            Entry(row.sequence, row.leg, row.account, row.asset, row.amount, row.balance)
+        )
+    rows = text("SELECT * FROM transactions NOT INDEXED ORDER BY sequence")
+    for row in connection.execute(rows.columns(*schema.transactions.c)):
+        yield dict(row._mapping), found[row.sequence]
+
+
 def _file_problem(connection: Connection) -> str:
     # A damaged index would hide a key or an evidence hash, and so let it be used a second time.
     if connection.dialect.name != "sqlite":
         return ""
     found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
-    return "" if found == ["ok"] else f"the database file is damaged: {found[0]}"
+    return "" if found == ["ok"] else f"{_DAMAGED}: {found[0]}"

@@ -1,12 +1,14 @@
 """Amounts as people write them, and whose account a caller's is."""
 
+import hashlib
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
 from industriverse.economy.money import MICRO
-from industriverse.operations.context import LOCAL_OPERATOR, Principal
+from industriverse.economy.names import MAX_TEXT
+from industriverse.operations.context import OWNERS, Principal
 from industriverse.operations.errors import InvalidArgumentsError
 
 __all__ = ["TREASURY", "Amount", "account_of", "micro", "units"]
@@ -40,5 +42,10 @@ def micro(text: str, field: str) -> int:
 
 def account_of(principal: Principal) -> str:
     """The account that a caller acts for; it follows from who the server knows the caller to be."""
-    owner = principal.name in (LOCAL_OPERATOR.name, "response-graph") and not principal.tenant
-    return TREASURY if owner else f"account:{principal.name}"[:200]
+    if principal.name in OWNERS and not principal.tenant:
+        return TREASURY
+    account = f"account:{principal.name}"
+    if len(account) <= MAX_TEXT and account.isprintable() and not principal.name.startswith("sha256:"):
+        return account
+    # Names come from tokens. Cut short, two that begin alike would share an account.
+    return f"account:sha256:{hashlib.sha256(principal.name.encode(errors='backslashreplace')).hexdigest()}"

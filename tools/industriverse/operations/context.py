@@ -1,6 +1,7 @@
 """Who calls an operation, and how the operation talks back while it runs."""
 
 import json
+import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOCAL_OPERATOR",
+    "OWNERS",
     "ApprovalAnswer",
     "ApprovalRequest",
     "InputNeeded",
     "OperationContext",
     "Principal",
+    "is_reserved",
 ]
 
 
@@ -46,6 +49,14 @@ class Principal:
 
 LOCAL_OPERATOR = Principal("local-operator", frozenset({"*"}))
 """Whoever started a process on this machine; used only on stdio and on the loopback interface."""
+
+OWNERS = (LOCAL_OPERATOR.name, "response-graph")
+"""Those who act for whoever owns the machine. They are known by name, so no token may bear one of these."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name is one of :data:`OWNERS`, or reads like one."""
+    return unicodedata.normalize("NFKC", name).strip().casefold() in OWNERS
 
 
 @dataclass(frozen=True, slots=True)

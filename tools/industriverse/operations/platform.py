@@ -15,7 +15,7 @@ from industriverse.operations.agents import GraphRuns
 from industriverse.operations.asking import Answers
 from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
-from industriverse.operations.context import LOCAL_OPERATOR
+from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
 from industriverse.operations.home import Home
 from industriverse.operations.metering import Meter, read_budgets
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
 
 __all__ = ["Platform"]
-
-# Those who act for whoever owns the machine: metered, and never starved.
-OWNERS = (LOCAL_OPERATOR.name, "response-graph")
 
 _STORE_WAIT = Histogram(
     "industriverse_store_wait_seconds", "Time that work waits for the thread of the stores"
@@ -84,6 +81,7 @@ class Platform:
         return Meter(
             self.home.paths.charges,
             self._open_ledger,
+            # Owners are metered, and never starved.
             budgets=read_budgets(self.home.paths.budgets, () if self.tenant else OWNERS),
             clock=self.clock,
             book=not self.read_only,

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from industriverse.operations.context import Principal
+from industriverse.operations.context import Principal, is_reserved
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError
 from industriverse.operations.roles import scopes_of_roles
 
@@ -103,6 +103,10 @@ class TokenStore:
         scopes_of_roles([role])
         if not _named("name", name):
             raise InvalidArgumentsError("name: is empty", hint="name the person or program that will use it")
+        if is_reserved(name):
+            raise InvalidArgumentsError(
+                f"name: {name!r} acts for the owner of this machine", hint="choose another name"
+            )
         text = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
         record = TokenRecord(
             secrets.token_hex(4), name, role, _named("tenant", tenant), now_ns, expires_ns, None
@@ -146,7 +150,8 @@ class TokenStore:
                 (_digest(text),),
             ).fetchone()
         record = None if row is None else TokenRecord(*row)
-        return record if record is not None and record.good(now_ns) else None
+        # One that was made before its name was reserved must open nothing either.
+        return record if record is not None and record.good(now_ns) and not is_reserved(record.name) else None
 
     def close(self) -> None:
         """Close the file."""

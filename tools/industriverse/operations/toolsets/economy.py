@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from industriverse.economy.money import Asset
-from industriverse.operations.amounts import TREASURY, Amount, units
+from industriverse.operations.amounts import TREASURY, Amount, account_of, units
 from industriverse.operations.books import (
     OfferItem,
     PoolItem,
@@ -200,7 +200,7 @@ async def economy_mint(request: MintInput, context: OperationContext) -> MintOut
     """
 
     def mint(services: Services) -> MintOutput:
-        minted = mint_certificate(services, request.certificate_id, TREASURY)
+        minted = mint_certificate(services, request.certificate_id, account_of(context.principal))
         return MintOutput(
             amount_pft=units(minted.amount),
             account=minted.owner,
