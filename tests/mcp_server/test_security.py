@@ -32,13 +32,20 @@ from industriverse.mcp_server.edge import Limits
 from industriverse.mcp_server.errors import AuthenticationSettingsError
 from industriverse.mcp_server.logs import JsonLines, Redaction
 from industriverse.mcp_server.web import WebSettings
-from industriverse.operations.context import LOCAL_OPERATOR, OWNERS, Principal
+from industriverse.operations.context import (
+    LOCAL_OPERATOR,
+    OWNERS,
+    ApprovalAnswer,
+    ApprovalRequest,
+    Principal,
+)
 from industriverse.operations.home import Home, paths_of
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.operations.roles import ROLES
 from industriverse.operations.tokens import TokenStore
 from industriverse.physics import IndustriverseError
+from industriverse.shield.errors import PrincipalMismatchError
 from prepared_plant import PLANT, Prepared, approve, call, copied, on
 from web_server import served
 
@@ -264,6 +271,28 @@ def test_a_plan_made_for_one_principal_is_no_good_to_another(planned: Path, stor
                     platform, "shield_act", {"plan_id": plan_id}, principal=principal, approve=approve
                 )
             assert platform.services.plants.find(PLANT).active_commands() == ()
+
+    on(planned, tale)
+
+
+def test_nobody_is_asked_about_a_plan_that_the_caller_may_not_carry_out(
+    planned: Path, story: Prepared
+) -> None:
+    asked = []
+
+    async def ask(request: ApprovalRequest) -> ApprovalAnswer:
+        asked.append(request)
+        return ApprovalAnswer(approved=True)
+
+    async def tale(platform: Platform) -> None:
+        await call(platform, "shield_mode", mode="detect")
+        arguments = {"plan_id": story.plan_id}
+        mallory = Principal("mallory", ROLES["responder"])
+        with pytest.raises(PrincipalMismatchError):
+            await invoke(platform, "shield_act", arguments, principal=mallory, approve=ask)
+        assert not asked
+        await invoke(platform, "shield_act", arguments, principal=LOCAL_OPERATOR, approve=ask)
+        assert len(asked) == 1
 
     on(planned, tale)
 

@@ -10,8 +10,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from industriverse.economy.errors import BudgetExceededError
 from industriverse.mcp_server.callers import CurrentCaller
@@ -29,7 +32,7 @@ from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
 from industriverse.physics import IndustriverseError
 
-__all__ = ["Problem", "add_problem_handlers", "describe_problems", "operation_router", "readable_by_get"]
+__all__ = ["Problem", "add_operation_routes", "add_problem_handlers", "describe_problems", "readable_by_get"]
 
 _STATUS_OF: tuple[tuple[type[IndustriverseError], int], ...] = (
     (UnknownOperationError, 404),
@@ -257,19 +260,37 @@ def _examples(declared: Operation) -> dict[str, Any]:
     return extra
 
 
-def operation_router(
-    platform: Platform, operations: Iterable[Operation], *, principal: CurrentCaller, keys: IdempotencyKeys
-) -> APIRouter:
-    """Routes for operations; the request body is the operation's input model."""
-    router = APIRouter(prefix="/v1", responses=_responses())
+class _PlainRoute(APIRoute):
+    """A route without parameters in its path: most requests are told apart from it without a pattern."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if not scope["path"].endswith(self.path):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def add_operation_routes(
+    router: APIRouter,
+    platform: Platform,
+    operations: Iterable[Operation],
+    *,
+    principal: CurrentCaller,
+    keys: IdempotencyKeys,
+) -> None:
+    """Routes for operations; the request body is the operation's input model.
+
+    They are added to the application's own router: one router within another is searched twice.
+    """
     for declared in operations:
         verb = declared.name.removeprefix(f"{declared.toolset}_")
-        path = f"/{declared.toolset}/{verb}"
+        path = f"/v1/{declared.toolset}/{verb}"
         told: dict[str, Any] = {
             "response_model": declared.output_model,
             "summary": declared.title,
             "description": declared.summary,
             "tags": [declared.toolset],
+            "responses": _responses(),
+            "route_class_override": _PlainRoute,
         }
         router.add_api_route(
             path,
@@ -287,4 +308,3 @@ def operation_router(
                 operation_id=f"get_{declared.name}",
                 **told,
             )
-    return router

@@ -85,6 +85,8 @@ class SurfaceFilter:
     def __init__(self, surface: Surface, caller: CurrentCaller) -> None:
         self._surface = surface
         self._caller = caller
+        # Most requests choose nothing for themselves.
+        self._names = surface.names()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Filter ``tools/list``, guard ``tools/call``, pass everything else."""
@@ -100,7 +102,7 @@ class SurfaceFilter:
     def _shown(self, ctx: ServerRequestContext[Any, Any]) -> frozenset[str]:
         headers = getattr(ctx.request, "headers", None)
         surface = self._surface if headers is None else self._surface.asked_by(headers)
-        return surface.names()
+        return self._names if surface is self._surface else surface.names()
 
     def _filtered(self, result: HandlerResult, shown: frozenset[str]) -> HandlerResult:
         caller = self._caller()

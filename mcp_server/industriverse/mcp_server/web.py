@@ -35,7 +35,7 @@ from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.origins import OriginGuard
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.replay import RecentEvents
-from industriverse.mcp_server.rest import add_problem_handlers, describe_problems, operation_router
+from industriverse.mcp_server.rest import add_operation_routes, add_problem_handlers, describe_problems
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.mcp_server.streaming import stream_router
 from industriverse.mcp_server.surface import Surface
@@ -132,7 +132,7 @@ def _mcp_application(parts: McpParts, settings: WebSettings) -> Starlette:
 def _add_routes(app: FastAPI, platform: Platform, caller: CurrentCaller, shutdown: Shutdown) -> None:
     keys = IdempotencyKeys(platform.home.paths.requests)
     shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    app.include_router(operation_router(platform, shown, principal=caller, keys=keys))
+    add_operation_routes(app.router, platform, shown, principal=caller, keys=keys)
     app.include_router(stream_router(platform, principal=caller, shutdown=shutdown))
     app.include_router(price_router(platform, principal=caller, shutdown=shutdown))
     app.include_router(live_router(platform, principal=caller, shutdown=shutdown))

@@ -18,11 +18,13 @@ from industriverse.operations.changes import Changes
 from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
 from industriverse.operations.home import Home
+from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
 
 if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
+    from industriverse.economy.watching import LedgerWatch
 
 __all__ = ["Platform"]
 
@@ -103,6 +105,17 @@ class Platform:
         return self._connect_answers(self)
 
     @cached_property
+    def _ledger_watch(self) -> "LedgerWatch":
+        from industriverse.economy.watching import LedgerWatch
+
+        return LedgerWatch(self.home.paths.ledger)
+
+    @cached_property
+    def ledger_reads(self) -> KeptReads:
+        """What was read of the ledger since it last changed."""
+        return KeptReads(self._ledger_watch.version)
+
+    @cached_property
     def audit(self) -> AuditLog:
         """Every call of an operation on these stores."""
         return AuditLog(self.home.paths.audit)
@@ -163,6 +176,8 @@ class Platform:
         if "services" in self.__dict__:
             self._worker.submit(self.services.close).result()
         self._worker.shutdown(wait=True)
+        if "_ledger_watch" in self.__dict__:
+            self._ledger_watch.close()
         if "audit" in self.__dict__:
             self.audit.close()
 

@@ -13,7 +13,16 @@ from industriverse.shield.responder import Responder
 from industriverse.shield.signing import PlanSigner, plan_id_in
 from industriverse.shield.store import ActionStatus, PlanRecord, PlanStatus
 
-__all__ = ["Carried", "Reverted", "act_on_plan", "approve_plan", "draft_plan", "plan_of", "revert_plan"]
+__all__ = [
+    "Carried",
+    "Reverted",
+    "act_on_plan",
+    "approve_plan",
+    "check_plan",
+    "draft_plan",
+    "plan_of",
+    "revert_plan",
+]
 
 PLAN_VALID_S = 3600.0
 """A person may be away from the desk; an hour later the plant may be another."""
@@ -84,6 +93,21 @@ def plan_of(services: Services, signed_id: str) -> PlanRecord:
     return services.shield.plan(plan_id_in(signed_id))
 
 
+def check_plan(services: Services, signed_id: str, principal: str) -> PlanRecord:
+    """The stored plan, if this principal may carry it out now; one that was carried out may be told of again.
+
+    Raises:
+        ShieldError: If the id is altered, unknown, expired or made for someone else.
+    """
+    record = plan_of(services, signed_id)
+    try:
+        _signer(services).verify(signed_id, record.plan, principal=principal)
+    except PlanExpiredError:
+        if record.status is not PlanStatus.EXECUTED:
+            raise
+    return record
+
+
 def approve_plan(services: Services, signed_id: str, approver: str) -> None:
     """Record that a person approved a plan.
 
@@ -107,11 +131,9 @@ def act_on_plan(services: Services, signed_id: str, principal: str, approver: st
     Raises:
         ShieldError: If the id is altered, expired, made for someone else, or an approval is missing.
     """
-    record = plan_of(services, signed_id)
+    record = check_plan(services, signed_id, principal)
     if record.status is PlanStatus.EXECUTED:
         # What was done in time stays done: telling so again does not expire.
-        with suppress(PlanExpiredError):
-            _signer(services).verify(signed_id, record.plan, principal=principal)
         done = {state.idempotency_key for state in record.actions if state.status is ActionStatus.DONE}
         return Carried(record.status.value, _words(record, done), now=False, error="")
     plant = services.plants.find(incident_of(services, record.plan.incident).stream)

@@ -167,7 +167,15 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
     if request.account.startswith("budget:"):
         # What calls cost is booked in batches; who looks at a budget sees it to the last call.
         await asyncio.to_thread(context.platform.meter.book)
-    return await context.platform.run(read, context.platform.services)
+
+    async def ask() -> ReadOutput:
+        return await context.platform.run(read, context.platform.services)
+
+    if request.what != "account" or request.certificate_id is not None:
+        # These look at the clock or at other stores, too.
+        return await ask()
+    key = (request.account, request.asset, request.limit, request.cursor)
+    return await context.platform.ledger_reads.get(key, ReadOutput, ask)
 
 
 def _more(request: ReadInput, services: Services) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of, tickets_of
 from industriverse.operations.past import nearest_past_incident
 from industriverse.operations.registry import OperationInput, operation
-from industriverse.operations.responding import act_on_plan, draft_plan, plan_of, revert_plan
+from industriverse.operations.responding import act_on_plan, check_plan, draft_plan, revert_plan
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
 from industriverse.shield.attack_techniques import tag_techniques
@@ -408,7 +408,7 @@ async def shield_act(request: ActInput, context: OperationContext) -> ActOutput:
         ShieldError: If the plan id is altered, expired, or made for someone else.
     """
     services, run = context.platform.services, context.platform.run
-    record = await run(plan_of, services, request.plan_id)
+    record = await run(check_plan, services, request.plan_id, context.principal.name)
     approver = record.approved_by
     must_ask = await run(require_mode, services, record.plan)
     if must_ask and approver is None:
