@@ -35,6 +35,7 @@ from benchmarks.nvp_problems import (
     random_waves,
     sampled,
 )
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from torch import Tensor
 
 from industriverse.nvp.calibration import LEVEL, normal_quantile
@@ -52,6 +53,8 @@ from industriverse.nvp.shadow.aggregation import (
     gated_geometric_median,
 )
 from industriverse.nvp.shadow.attacks import ATTACKS, corrupt, honest_members, smooth_field
+from industriverse.nvp.shadow.council import Council, Decision
+from industriverse.nvp.shadow.votes import cast
 from industriverse.nvp.solvers import DOMAINS, solver_class
 from industriverse.nvp.solvers.base import Solver
 from industriverse.nvp.solvers.spectral import SpectralSolver
@@ -219,7 +222,48 @@ def byzantine(runs: int) -> None:
     for _ in range(20):
         conservation_gate(honest, truth.sum(), (truth - truth.mean()).abs().sum())
         gated_geometric_median(honest, truth.sum(), (truth - truth.mean()).abs().sum())
+    council_rows(runs)
     print(f"\ngate + geometric median: {(time.process_time() - started) / 20 * 1e3:.2f} CPU ms")
+
+
+def council_rows(runs: int) -> None:
+    """Attacks on the votes themselves, through the signed council: error of its decision, and who is named."""
+    cells, members, faults = 64, 7, 2
+    keys = {f"member-{k}": Ed25519PrivateKey.from_private_bytes(bytes([k + 1]) * 32) for k in range(members)}
+    liars = list(keys)[-faults:]
+    print(
+        f"\n{'attack on the votes':<32}{'decided':<10}{'error %':<10}{'energy':<10}liars named, honest named"
+    )
+    for attack in ("none", "equivocation", "replayed votes", "replay and equivocation"):
+        generator = torch.Generator().manual_seed(1)
+        truth = 2 + 0.5 * smooth_field(1, cells, generator)[0]
+        decided, errors, energy, named, framed = 0, 0.0, 0.0, 0, 0
+        for _ in range(runs):
+            council = Council({n: k.public_key() for n, k in keys.items()}, faults=faults, tolerance=0.2)
+            made = honest_members(truth, members, 0.03, generator)
+            past = council.open_round("pump", 0, truth)
+            old = [cast(name, past, made[k] * 0 + truth.mean(), keys[name]) for k, name in enumerate(keys)]
+            about = council.open_round("pump", 1, truth)
+            votes = [cast(name, about, made[k], keys[name]) for k, name in enumerate(keys)]
+            if attack.startswith("replay"):
+                # The liars send votes of everybody from the round before instead of their own.
+                votes = old + votes[:-faults]
+            if "equivocation" in attack:
+                for sign in (1, -1):
+                    other = truth + sign * 0.5 * smooth_field(1, cells, generator)[0]
+                    votes += [cast(name, about, other, keys[name]) for name in liars]
+            found = council.decide(about, votes, truth)
+            named += sum(name in found.refused for name in liars)
+            framed += sum(name in found.refused for name in keys if name not in liars)
+            if isinstance(found, Decision):
+                decided += 1
+                errors += float((found.prediction - truth).norm() / truth.norm())
+                energy = max(energy, float((found.prediction.sum() - truth.sum()).abs() / truth.sum()))
+        mean = f"{100 * errors / decided:.2f}" if decided else "-"
+        print(
+            f"{attack:<32}{f'{decided}/{runs}':<10}{mean:<10}{energy:<10.0e}"
+            f"{named}/{faults * runs}, {framed}/{(members - faults) * runs}"
+        )
 
 
 def graph(nodes: int, iterations: int) -> None:

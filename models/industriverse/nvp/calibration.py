@@ -18,6 +18,9 @@ LEVEL: Final = 0.9
 _LEAST_FIT = 4
 _LEAST_WINDOWS = 2
 _MOST_WINDOWS = 8
+_LEAST_TREND = 4
+# A steeper trend of a handful of forecasts is chance, or a regime in which no history helps.
+_FASTEST = 0.1
 # Where nothing moves, the scale of what a forecast may miss is this share of the field's fluctuation.
 _STILL = 1e-3
 
@@ -110,7 +113,9 @@ class Scaling:
 
 
 def _variance(spread: Spread, share: Tensor) -> Tensor:
-    known = spread.variance.double() + spread.noise.double().square()
+    # Where the scheme errs most is known to a neighbourhood only: half the variance is taken from the mean.
+    local = spread.variance.double()
+    known = 0.5 * (local + local.mean(dim=AXES, keepdim=True)) + spread.noise.double().square()
     return known + share[..., None, None] * spread.activity() + 1e-300
 
 
@@ -127,7 +132,8 @@ def calibrate(
     For every horizon, two numbers a sample: the variance that the ensemble lacks, from the mean square of the
     errors, as a share of what moved; and the quantile of |error| over the standard deviation so completed, of
     rank ceil((n + 1) level) of n (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113,
-    2018). Horizons that the frames do not reach take the numbers of the last that they do. Cells are
+    2018). Where scores grow or shrink from start to start, older ones are carried forward at that rate: a
+    field that relaxes leaves the law's error on its slowest modes. Horizons that the frames do not reach take the numbers of the last that they do. Cells are
     exchangeable only as far as the next frames go on as the last ones did.
 
     Args:
@@ -147,6 +153,7 @@ def calibrate(
     starts = range(max(fit - 1, count - 1 - _MOST_WINDOWS), count - 1)
     spreads = {k: spread_from(frames[: k + 1], min(reach, count - 1 - k)) for k in starts}
     quantiles, shares, windows, errors = [], [], [], 0
+    growth = torch.zeros(frames.shape[1], 1, dtype=torch.float64)
     for ahead in range(1, reach + 1):
         within = [k for k in starts if k + ahead < count]
         parts = [_at(spreads[k], ahead) for k in within]
@@ -158,7 +165,10 @@ def calibrate(
             (miss / _variance(part, share[None])[0].sqrt()).abs().flatten(1)
             for part, miss in zip(parts, missed, strict=True)
         ]
-        pooled = torch.cat(scores, dim=1)
+        if ahead == 1:
+            growth = _growth(scores)
+        aged = [score * (growth * (count - 1 - k)).exp() for k, score in zip(within, scores, strict=True)]
+        pooled = torch.cat(aged, dim=1)
         rank = min(math.ceil((pooled.shape[1] + 1) * LEVEL), pooled.shape[1])
         quantiles.append(pooled.kthvalue(rank, dim=1).values)
         shares.append(share)
@@ -171,6 +181,17 @@ def calibrate(
 def _at(spread: Spread, ahead: int) -> Spread:
     one = slice(ahead - 1, ahead)
     return Spread(spread.start, spread.centre[one], spread.variance[one], spread.noise)
+
+
+def _growth(scores: list[Tensor]) -> Tensor:
+    """Rate per frame at which the root mean square of the scores grows, by least squares, (batch, 1)."""
+    if len(scores) < _LEAST_TREND:
+        return torch.zeros(scores[0].shape[0], 1, dtype=torch.float64)
+    size = torch.stack([score.square().mean(dim=1) for score in scores]).clamp_min(1e-300).log() / 2
+    time = torch.arange(len(scores), dtype=torch.float64)
+    time = (time - time.mean())[:, None]
+    rate = (time * size).sum(dim=0) / time.square().sum()
+    return rate.clamp(-_FASTEST, _FASTEST)[:, None]
 
 
 def _missing_share(parts: list[Spread], missed: list[Tensor]) -> Tensor:
