@@ -496,8 +496,5 @@ def agent_decline(thread_id: str, home: Path | None, reason: str) -> None:
     answer_run(home, thread_id, approved=False, reason=reason)
 
 
-main.add_command(atlas)
-main.add_command(ledger)
-
-
-main.add_command(ask)
+for _further in (ask, atlas, ledger):
+    main.add_command(_further)
