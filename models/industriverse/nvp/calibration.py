@@ -133,8 +133,8 @@ def calibrate(
     errors, as a share of what moved; and the quantile of |error| over the standard deviation so completed, of
     rank ceil((n + 1) level) of n (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113,
     2018). Where scores grow or shrink from start to start, older ones are carried forward at that rate: a
-    field that relaxes leaves the law's error on its slowest modes. Horizons that the frames do not reach take the numbers of the last that they do. Cells are
-    exchangeable only as far as the next frames go on as the last ones did.
+    field that relaxes leaves the law's error on its slowest modes. Horizons that the frames do not reach take the numbers of the last that
+    they do. Cells are exchangeable only as far as the next frames go on as the last ones did.
 
     Args:
         spread_from: Spread of the forecast from the last of the frames given, over a horizon; its law may
