@@ -133,7 +133,9 @@ def calibrate(
     errors, as a share of what moved; and the quantile of |error| over the standard deviation so completed, of
     rank ceil((n + 1) level) of n (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113,
     2018). Where scores grow or shrink from start to start, older ones are carried forward at that rate: a
-    field that relaxes leaves the law's error on its slowest modes. Horizons that the frames do not reach take the numbers of the last that
+    field that relaxes leaves the law's error on its slowest modes.
+
+    Horizons that the frames do not reach take the numbers of the last that
     they do. Cells are exchangeable only as far as the next frames go on as the last ones did.
 
     Args:
