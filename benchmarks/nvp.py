@@ -463,10 +463,9 @@ def bands(seeds: int) -> None:
     ):
         for level in (0.0, 0.01, 0.03):
             found = [band_scores(domain, name, level, 2000 + seed) for seed in range(seeds)]
-            bare, whole, crps, mae, wide, missed = (
-                sum(float(scores[k]) for scores in found) / seeds for k in (0, 1, 3, 4, 5, 6)
-            )
-            each = torch.tensor([scores[2] for scores in found]).mean(dim=0).tolist()
+            totals = [sum(column) / seeds for column in zip(*(scores for scores, _ in found), strict=True)]
+            bare, whole, crps, mae, wide, missed = totals
+            each = torch.tensor([by_horizon for _, by_horizon in found]).mean(dim=0).tolist()
             print(
                 f"{domain:<21}{level:<7}{bare:<7.3f}{whole:<10.3f}"
                 f"{' '.join(f'{value:.3f}' for value in each):<31}{crps / mae:<10.2f}"
@@ -475,10 +474,8 @@ def bands(seeds: int) -> None:
             )
 
 
-def band_scores(
-    domain: str, name: str, level: float, seed: int
-) -> tuple[float, float, list[float], float, float, float, float]:
-    """Coverage bare, calibrated and by horizon; CRPS, MAE, mean squared spread and error."""
+def band_scores(domain: str, name: str, level: float, seed: int) -> tuple[tuple[float, ...], list[float]]:
+    """Coverage bare and calibrated, CRPS, MAE, mean squared spread and error; coverage by horizon."""
     problem = make_problem(domain, 32, 2, 2, seed)
     truth = make_truth(problem, 14)
     noise = torch.randn(truth.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -495,15 +492,16 @@ def band_scores(
     spread = rollout_spread(solver, seen, 5, members=20, seed=seed, inference=inference)
     plain = normal_quantile(LEVEL) * (spread.variance + spread.noise.square()).sqrt()
     deviation = (found.upper - found.lower) / (2 * normal_quantile(LEVEL))
-    return (
+    by_horizon = [coverage(found.lower[k], found.upper[k], ahead[k]) for k in range(5)]
+    scores = (
         coverage(spread.centre - plain, spread.centre + plain, ahead),
         coverage(found.lower, found.upper, ahead),
-        [coverage(found.lower[k], found.upper[k], ahead[k]) for k in range(5)],
         crps_of_normal(found.mean, deviation, ahead),
         float((found.mean - ahead).abs().mean()),
         float(deviation.square().mean()),
         float((found.mean - ahead).square().mean()),
     )
+    return scores, by_horizon
 
 
 def made_step(made: LearnedFlux) -> Step:
