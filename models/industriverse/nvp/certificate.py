@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from industriverse.nvp.calibration import BandCalibration
 from industriverse.nvp.metrics import fluctuation
 from industriverse.nvp.solvers.base import Solver
 
@@ -31,6 +32,7 @@ class ForecastCertificate:
         residuals: One-step validation residual by candidate track.
         coefficients: Median value used over the batch, by name.
         coefficient_errors: Median standard error (of the logarithm for positive ones) where inferred.
+        band: How the band was calibrated and on how many errors; None without a band.
     """
 
     track: str
@@ -43,6 +45,7 @@ class ForecastCertificate:
     residuals: Mapping[str, float]
     coefficients: Mapping[str, float] = field(default_factory=dict)
     coefficient_errors: Mapping[str, float] = field(default_factory=dict)
+    band: BandCalibration | None = None
 
     @property
     def valid(self) -> bool:
@@ -57,8 +60,9 @@ class FieldForecast:
 
     Args:
         mean: (horizon, batch, channels, cells, cells), the precision of the frames.
-        lower: 5 % quantile of the ensemble, same shape; None without an ensemble.
-        upper: 95 % quantile of the ensemble, same shape; None without an ensemble.
+        lower: Lower end of the 90 % band, same shape; None without an ensemble. Where the certificate says
+            that the band is calibrated it is about what the sensors will read, otherwise about the field.
+        upper: Its upper end.
         track: The track that the router chose.
         certificate: The checks.
     """
@@ -78,6 +82,7 @@ def certify(
     error_estimate: float,
     residuals: Mapping[str, float],
     coefficient_errors: Mapping[str, float],
+    band: BandCalibration | None = None,
 ) -> ForecastCertificate:
     """Checks a roll-out.
 
@@ -88,6 +93,7 @@ def certify(
         error_estimate: Accumulated embedded estimate.
         residuals: Validation residuals by track.
         coefficient_errors: Standard errors of inferred coefficients.
+        band: The account of the band.
     """
     start = solver.invariants(states[0])
     fidelity: float | None = None
@@ -112,6 +118,7 @@ def certify(
         residuals=dict(residuals),
         coefficients={name: float(value.median()) for name, value in solver.coefficients.items()},
         coefficient_errors=dict(coefficient_errors),
+        band=band,
     )
 
 

@@ -1,18 +1,17 @@
-"""Bands of a forecast: what sensor noise and uncertain coefficients make of it."""
+"""Spread of a forecast: what sensor noise and uncertain coefficients make of it."""
 
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from industriverse.nvp.calibration import Spread
 from industriverse.nvp.grid import AXES, to_spectrum
 from industriverse.nvp.inference import Inference
 from industriverse.nvp.solvers.base import Solver
 
-__all__ = ["drawn_solvers", "ensemble_states", "noise_level", "rollout_band"]
+__all__ = ["drawn_solvers", "ensemble_states", "noise_level", "rollout_spread"]
 
-# Half width of the central 90 % of a normal distribution in standard deviations.
-_NINETY = 1.6448536
 # Richardson: halving the step of a second-order scheme leaves a third of the difference as error.
 _RICHARDSON = 3.0
 
@@ -93,7 +92,7 @@ def ensemble_states(
     return torch.stack(runs)
 
 
-def rollout_band(
+def rollout_spread(
     solver: Solver,
     frames: Tensor,
     horizon: int,
@@ -102,23 +101,22 @@ def rollout_band(
     seed: int,
     inference: Inference | None = None,
     step: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Central 90 % band of the noise-free field, (horizon, batch, channels, cells, cells) each.
+) -> Spread:
+    """The deterministic forecast and its variance: spread of the ensemble and embedded difference.
 
-    Normal band around the deterministic forecast from the spread of the ensemble, widened by a third of
-    the accumulated embedded difference. It knows nothing of a wrong equation.
+    A third of the accumulated embedded difference stands for the error of the scheme. It knows nothing of a
+    wrong equation; `calibration.calibrate` adds what earlier forecasts missed.
     """
     states = ensemble_states(
         solver, frames, horizon, members=members, seed=seed, inference=inference, step=step
     )
     # The variance of the mean forecast's own start counts as one more draw.
     variance = states.var(dim=0) * (1 + 1 / members)
-    state, drift, centres, widths = frames[-1], torch.zeros_like(frames[-1]), [], []
+    state, drift, centres, wholes = frames[-1], torch.zeros_like(frames[-1]), [], []
     for frame in range(horizon):
         pair = solver.estimate(state)
         state = pair.state if step is None else step(state)[0]
         drift = drift + pair.difference.abs() / _RICHARDSON
         centres.append(state)
-        widths.append(_NINETY * (variance[frame] + drift.square()).sqrt())
-    centre, width = torch.stack(centres), torch.stack(widths)
-    return centre - width, centre + width
+        wholes.append(variance[frame] + drift.square())
+    return Spread(frames[-1], torch.stack(centres), torch.stack(wholes), noise_level(solver, frames))

@@ -20,6 +20,7 @@ __all__ = [
     "ScoreCard",
     "coverage",
     "crps_of_ensemble",
+    "crps_of_normal",
     "energy_fidelity",
     "entropy_coherence",
     "fluctuation",
@@ -160,6 +161,19 @@ def crps_of_ensemble(members: Tensor, truth: Tensor) -> Tensor:
     rank = torch.arange(1, count + 1, dtype=torch.float64).reshape(-1, *([1] * (exact.ndim - 1)))
     pair = 2 * ((2 * rank - count - 1) * ordered).sum(dim=0) / (count * (count - 1))
     return (miss - 0.5 * pair).flatten(1).mean(dim=1)
+
+
+def crps_of_normal(centre: Tensor, deviation: Tensor, truth: Tensor) -> float:
+    """Continuous ranked probability score of a normal forecast, mean over everything.
+
+    s (z (2 Phi(z) - 1) + 2 phi(z) - 1/sqrt(pi)) with z = (y - m)/s (Gneiting, Raftery, Westveld and Goldman,
+    Mon. Weather Rev. 133, 2005, eq. 5). All of one shape, in the unit of the field.
+    """
+    _same_shape(centre, truth)
+    scale = deviation.double().clamp_min(_TINY)
+    z = (truth - centre).double() / scale
+    density = (-0.5 * z.square()).exp() / math.sqrt(2 * math.pi)
+    return float((scale * (z * torch.erf(z / math.sqrt(2)) + 2 * density - 1 / math.sqrt(math.pi))).mean())
 
 
 def coverage(lower: Tensor, upper: Tensor, truth: Tensor) -> float:

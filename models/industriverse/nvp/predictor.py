@@ -3,13 +3,21 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
 import torch
 from torch import Tensor
 
+from industriverse.nvp.calibration import (
+    LEVEL,
+    BandCalibration,
+    Spread,
+    calibrate,
+    fit_frames,
+    normal_quantile,
+)
 from industriverse.nvp.certificate import FieldForecast, certify
 from industriverse.nvp.field_errors import PredictorError
 from industriverse.nvp.inference import Inference, infer_coefficients
@@ -91,9 +99,10 @@ class Predictor:
             frames: (time, batch, channels, cells, cells), at least one frame; four or more let the
                 router judge and track A infer.
             horizon: Frames ahead, at least 1.
-            members: Ensemble members for the 5-95 % band; 0 for none. They differ in the coefficients,
+            members: Ensemble members for the 90 % band; 0 for none. They differ in the coefficients,
                 drawn from their inferred covariance, and in the start, drawn from the sensor noise that
-                the misfit implies.
+                the misfit implies. From six frames on the band is scaled by the errors of forecasts of the
+                later frames from the earlier ones; the certificate says how.
             seed: Of the ensemble.
             progress: Called with (frames done, horizon).
 
@@ -177,6 +186,9 @@ class Predictor:
         rollout = torch.stack(states)
         inferred = chosen.inference
         spread = {} if inferred is None else inferred.standard_error
+        lower = upper = band = None
+        if members:
+            lower, upper, band = self._band(chosen, frames, horizon, members, seed)
         certificate = certify(
             chosen.solver,
             rollout,
@@ -184,26 +196,31 @@ class Predictor:
             error_estimate=float(error.max()),
             residuals=residuals,
             coefficient_errors={name: float(value.median()) for name, value in spread.items()},
+            band=band,
         )
-        lower = upper = None
-        if members:
-            lower, upper = self._band(chosen, frames, horizon, members, seed)
         return FieldForecast(rollout[1:], lower, upper, track, certificate)
 
     def _band(
         self, chosen: _Candidate, frames: Tensor, horizon: int, members: int, seed: int
-    ) -> tuple[Tensor, Tensor]:
-        from industriverse.nvp.ensemble import rollout_band
-
-        return rollout_band(
-            chosen.solver,
-            frames,
-            horizon,
-            members=members,
-            seed=seed,
-            inference=chosen.inference,
-            step=None if chosen.inference is not None or chosen.track == "solver" else chosen.step,
+    ) -> tuple[Tensor, Tensor, BandCalibration]:
+        spread = _spread(chosen, frames, horizon, members, seed)
+        plain = normal_quantile(LEVEL) * spread.variance.sqrt()
+        scaling, account = None, BandCalibration(False, f"track {chosen.track!r} needs more frames")
+        earlier = next(
+            (c for c in self.candidates(frames[: fit_frames(len(frames))]) if c.track == chosen.track), None
         )
+        if earlier is not None:
+            scaling, account = calibrate(
+                lambda seen, ahead: _spread(earlier, seen, ahead, members, seed), frames, horizon
+            )
+        if scaling is None:
+            return spread.centre - plain, spread.centre + plain, account
+        width = scaling.half_width(spread)
+        factors = (
+            (width.mean(dim=(2, 3, 4)) / plain.mean(dim=(2, 3, 4)).clamp_min(1e-30)).median(dim=1).values
+        )
+        account = replace(account, factors=tuple(factors.tolist()))
+        return spread.centre - width, spread.centre + width, account
 
     def save(self, path: str | Path) -> str:
         """Writes the predictor as one safetensors file; returns its SHA-256 in hex."""
@@ -223,6 +240,21 @@ class Predictor:
         return cls(
             parts.solver, infer=parts.infer, watched=parts.watched, closure=parts.closure, card=parts.card
         )
+
+
+def _spread(candidate: _Candidate, frames: Tensor, horizon: int, members: int, seed: int) -> Spread:
+    from industriverse.nvp.ensemble import rollout_spread
+
+    bare = candidate.inference is not None or candidate.track == "solver"
+    return rollout_spread(
+        candidate.solver,
+        frames,
+        horizon,
+        members=members,
+        seed=seed,
+        inference=candidate.inference,
+        step=None if bare else candidate.step,
+    )
 
 
 def _stepper(solver: Solver) -> Callable[[Tensor], tuple[Tensor, Tensor]]:

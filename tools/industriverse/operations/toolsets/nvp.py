@@ -97,6 +97,8 @@ class FieldCertificate(BaseModel):
     residuals: dict[str, float]
     coefficients: dict[str, float]
     coefficient_errors: dict[str, float]
+    band: str | None = Field(default=None, description="How the band was calibrated; null without one")
+    band_errors: int | None = None
 
 
 class ForecastOutput(BaseModel):
@@ -174,11 +176,14 @@ def _field_output(request: FieldInput, found: Any, elapsed_ms: float) -> Forecas
             residuals=dict(certificate.residuals),
             coefficients=dict(certificate.coefficients),
             coefficient_errors=dict(certificate.coefficient_errors),
+            band=None if certificate.band is None else certificate.band.text,
+            band_errors=None if certificate.band is None else certificate.band.errors,
         ),
         shape=list(mean.shape),
         mean=encoded(mean),
         lower=None if found.lower is None else encoded(found.lower[:, 0].numpy()),
         upper=None if found.upper is None else encoded(found.upper[:, 0].numpy()),
+        coverage=None if certificate.band is None else certificate.band.level,
         elapsed_ms=elapsed_ms,
         summary=(
             f"{request.domain}, {request.horizon} frames ahead by track {found.track!r}"
