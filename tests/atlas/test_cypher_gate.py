@@ -79,14 +79,14 @@ def test_neo4j_accepts_every_combination_of_filters(modules: Path, request: pyte
 
 
 def assert_accepted(texts: list[str], modules: Path, request: pytest.FixtureRequest) -> None:
-    cache = request.config.cache
-    assert cache is not None
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)  # pytest may run without one
     place = f"atlas/cypher-{VERSION}"
-    passed = set(cache.get(place, []))
+    passed = set(cache.get(place, [])) if cache else set()
     new = [text for text in texts if digest(text) not in passed]
     failed = {text: errors for text, errors in zip(new, errors_in(new, modules), strict=True) if errors}
     passed |= {digest(text) for text in new if text not in failed}
-    cache.set(place, sorted(passed))
+    if cache:
+        cache.set(place, sorted(passed))
     assert failed == {}
 
 
