@@ -66,11 +66,9 @@ def copied(folder: Path, target: Path) -> Path:
     return target
 
 
-async def call(
-    platform: Platform, name: str, *, principal: Principal = LOCAL_OPERATOR, **arguments: Any
-) -> Any:
+async def call(platform: Platform, name: str, *, caller: Principal = LOCAL_OPERATOR, **arguments: Any) -> Any:
     """Call an operation as the local operator, through the policy layer."""
-    return await invoke(platform, name, arguments, principal=principal)
+    return await invoke(platform, name, arguments, principal=caller)
 
 
 def on(folder: Path, story: Callable[[Platform], Coroutine[Any, Any, T]], *, read_only: bool = False) -> T:

@@ -195,7 +195,7 @@ def test_the_model_sees_no_tool_that_the_caller_may_not_use(planned: Path) -> No
 
     with platform_with(script, planned) as platform:
         reader = Principal("reader", frozenset({"read"}))
-        asyncio.run(call(platform, "platform_ask", question="hello", principal=reader))
+        asyncio.run(call(platform, "platform_ask", question="hello", caller=reader))
     assert "eil_regime" in seen
     assert not {"shield_act", "nvp_forecast", "platform_ask"} & set(seen)
 

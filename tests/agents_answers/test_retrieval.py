@@ -25,7 +25,7 @@ def asked(
             await call(
                 platform,
                 "platform_ask",
-                principal=principal,
+                caller=principal,
                 question=q,
                 mode="retrieval",
                 **{"conversation": "c", **options},

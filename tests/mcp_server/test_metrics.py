@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 import industriverse.mcp_server.tools
-import industriverse.mcp_server.web  # noqa: F401
+import industriverse.mcp_server.web
+import industriverse.operations.memory  # noqa: F401
 from industriverse.operations.toolsets import load
 from prepared_plant import Prepared, copied
 from web_server import served

@@ -253,7 +253,7 @@ def test_the_policy_asks_again_in_process(tmp_path: Path) -> None:
     async def tale(platform: Platform) -> None:
         for role in ("viewer", "operator"):
             with pytest.raises(IndustriverseError, match="lacks the scope 'act'"):
-                await call(platform, "shield_act", principal=Principal("x", ROLES[role]), plan_id="p")
+                await call(platform, "shield_act", caller=Principal("x", ROLES[role]), plan_id="p")
 
     on(tmp_path / "home", tale)
 

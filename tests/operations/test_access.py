@@ -167,7 +167,7 @@ def test_every_call_is_written_down_with_its_outcome(tmp_path: Path) -> None:
     async def story(platform: Platform) -> None:
         await call(platform, "platform_status")
         with pytest.raises(NotAllowedError):
-            await call(platform, "platform_status", principal=stranger)
+            await call(platform, "platform_status", caller=stranger)
         with pytest.raises(InvalidArgumentsError):
             await call(platform, "sim_run", plant_id="p", until_hours="soon")
         await call(platform, "sim_run", plant_id="p", until_hours=1.0, create={"interval_s": 3600})
@@ -194,7 +194,7 @@ def test_every_call_is_written_down_with_its_outcome(tmp_path: Path) -> None:
 def test_only_an_administrator_reads_the_audit_log(tmp_path: Path) -> None:
     async def story(platform: Platform) -> None:
         with pytest.raises(NotAllowedError, match="audit"):
-            await call(platform, "audit_search", principal=Principal("r", ROLES["responder"]))
+            await call(platform, "audit_search", caller=Principal("r", ROLES["responder"]))
 
     on(tmp_path / "home", story)
 
@@ -205,15 +205,15 @@ def test_tenants_do_not_see_each_other(tmp_path: Path) -> None:
     async def story(platform: Platform) -> None:
         north, south = Principal("n", everything, "north"), Principal("n", everything, "south")
         create = {"interval_s": 3600}
-        await call(platform, "sim_run", principal=north, plant_id="p", until_hours=2.0, create=create)
-        seen = await call(platform, "platform_status", principal=north)
+        await call(platform, "sim_run", caller=north, plant_id="p", until_hours=2.0, create=create)
+        seen = await call(platform, "platform_status", caller=north)
         assert [stream.name for stream in seen.streams] == ["p"]
         for stranger in (south, Principal("n", everything)):
-            other = await call(platform, "platform_status", principal=stranger)
+            other = await call(platform, "platform_status", caller=stranger)
             assert other.streams == []
             with pytest.raises(NotFoundError):
-                await call(platform, "eil_regime", principal=stranger, stream="p")
-        audited = await call(platform, "audit_search", principal=south)
+                await call(platform, "eil_regime", caller=stranger, stream="p")
+        audited = await call(platform, "audit_search", caller=south)
         assert {item.operation for item in audited.items} == {"platform_status", "eil_regime"}
         with pytest.raises(NotAllowedError, match="another tenant"):
             platform.of_tenant("north").of_tenant("south")

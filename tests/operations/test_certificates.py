@@ -149,7 +149,7 @@ def test_who_mints_is_who_is_paid(learned: Path) -> None:
         await two_days_on(platform)
         proof = await prove(platform)
         ada = Principal("ada", frozenset({"mint"}))
-        minted = await call(platform, "economy_mint", principal=ada, certificate_id=proof.certificate_id)
+        minted = await call(platform, "economy_mint", caller=ada, certificate_id=proof.certificate_id)
         assert minted.account == "account:ada"
         assert float(minted.balance_pft) == float(minted.amount_pft) > 0
         assert (await call(platform, "economy_read", asset="PFT")).balance == "0.000000"

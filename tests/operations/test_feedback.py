@@ -211,7 +211,7 @@ def test_words_that_mean_nothing_are_refused_and_not_kept(home: Path) -> None:
             await call(
                 platform,
                 "eil_feedback",
-                principal=Principal("viewer", frozenset({"read"})),
+                caller=Principal("viewer", frozenset({"read"})),
                 stream="s",
                 subject=ticket,
                 verdict="false",

@@ -45,7 +45,7 @@ def test_a_cheap_call_costs_what_it_declares_and_is_booked(tmp_path: Path) -> No
     home = tmp_path / "home"
     with opened(home) as platform:
         for _ in range(3):
-            asyncio.run(call(platform, "platform_status", principal=ADA))
+            asyncio.run(call(platform, "platform_status", caller=ADA))
         platform.meter.book()
         platform.meter.book()
     assert spent(home) == 3 * MICRO // 1_000
@@ -56,9 +56,7 @@ def test_measured_steps_are_charged_not_the_declared_ones(tmp_path: Path) -> Non
     create = {"seed": 3}
     with opened(home) as platform:
         before = platform.meter.available("ada")
-        run = asyncio.run(
-            call(platform, "sim_run", principal=ADA, plant_id="p", until_hours=2.0, create=create)
-        )
+        run = asyncio.run(call(platform, "sim_run", caller=ADA, plant_id="p", until_hours=2.0, create=create))
         assert run.samples_added > 0
         platform.meter.book()
         assert before - platform.meter.available("ada") <= run.samples_added * MICRO // 1_000
@@ -69,7 +67,7 @@ def test_a_call_that_fails_is_charged_all_the_same(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with opened(home) as platform:
         with pytest.raises(NotFoundError):
-            asyncio.run(call(platform, "eil_regime", principal=ADA, stream="none"))
+            asyncio.run(call(platform, "eil_regime", caller=ADA, stream="none"))
         platform.meter.book()
     assert spent(home) == registry["eil_regime"].cost.base * MICRO // 1_000
 
@@ -77,25 +75,25 @@ def test_a_call_that_fails_is_charged_all_the_same(tmp_path: Path) -> None:
 def test_a_refusal_names_the_price_the_time_and_a_cheaper_call(tmp_path: Path) -> None:
     with with_budget(tmp_path / "home") as platform:
         with pytest.raises(BudgetExceededError) as caught:
-            asyncio.run(call(platform, "sim_run", principal=ADA, plant_id="p", until_hours=1_000.0))
+            asyncio.run(call(platform, "sim_run", caller=ADA, plant_id="p", until_hours=1_000.0))
         assert "ada needs 12.01 CEU and its budget holds 12" in str(caught.value)
         assert "until_hours = 999 would fit now" in str(caught.value)
         for _ in range(2):
             with pytest.raises(NotFoundError):
                 asyncio.run(
-                    call(platform, "shield_plan", principal=ADA, incident_id="incident-0123456789abcdef")
+                    call(platform, "shield_plan", caller=ADA, incident_id="incident-0123456789abcdef")
                 )
         with pytest.raises(
             BudgetExceededError, match=r"needs 5 CEU and its budget holds 2; .* would fit now"
         ):
-            asyncio.run(call(platform, "shield_plan", principal=ADA, incident_id="incident-0123456789abcdef"))
-        assert asyncio.run(call(platform, "platform_status", principal=ADA))
+            asyncio.run(call(platform, "shield_plan", caller=ADA, incident_id="incident-0123456789abcdef"))
+        assert asyncio.run(call(platform, "platform_status", caller=ADA))
 
 
 def test_one_principal_does_not_spend_the_budget_of_another(tmp_path: Path) -> None:
     with with_budget(tmp_path / "home") as platform:
         before = platform.meter.available(LOCAL_OPERATOR.name)
-        asyncio.run(call(platform, "platform_status", principal=ADA))
+        asyncio.run(call(platform, "platform_status", caller=ADA))
         assert platform.meter.available(LOCAL_OPERATOR.name) == before
 
 
@@ -103,7 +101,7 @@ def test_a_restart_does_not_refill_a_budget(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with with_budget(home) as platform:
         for _ in range(1_000):
-            asyncio.run(call(platform, "platform_status", principal=ADA))
+            asyncio.run(call(platform, "platform_status", caller=ADA))
         # The ledger was not open: what is owed stays in the journal.
     with with_budget(home) as platform:
         platform.meter.book()
@@ -114,7 +112,7 @@ def test_a_restart_does_not_refill_a_budget(tmp_path: Path) -> None:
 def test_read_only_mode_writes_no_ledger_and_the_next_server_books_what_was_used(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with opened(home, read_only=True) as platform:
-        asyncio.run(call(platform, "platform_status", principal=ADA))
+        asyncio.run(call(platform, "platform_status", caller=ADA))
         platform.meter.book()
     assert not (home / "ledger.sqlite").exists()
     with opened(home) as platform:
@@ -126,7 +124,7 @@ def test_calls_at_the_same_time_each_pay_their_own_steps(tmp_path: Path) -> None
     async def story(platform: Platform) -> None:
         async def one(number: int) -> int:
             plant = f"p{number}"
-            run = await call(platform, "sim_run", principal=ADA, plant_id=plant, until_hours=1.0, create={})
+            run = await call(platform, "sim_run", caller=ADA, plant_id=plant, until_hours=1.0, create={})
             assert isinstance(run.samples_added, int)
             return run.samples_added
 
@@ -168,7 +166,7 @@ from prepared_plant import call, opened
 async def main(platform):
     number = 0
     while True:
-        await call(platform, "platform_status", principal=Principal("ada", frozenset({"*"})))
+        await call(platform, "platform_status", caller=Principal("ada", frozenset({"*"})))
         number += 1
         print(number, flush=True)
         if number % 50 == 0:

@@ -128,7 +128,7 @@ def test_whoever_may_act_can_take_back_what_another_did(planned: Path, story: Pr
     async def tale(platform: Platform) -> None:
         await act(platform, story.plan_id)
         colleague = Principal("colleague", frozenset({"act"}))
-        assert (await call(platform, "shield_revert", plan_id=story.plan_id, principal=colleague)).reverted
+        assert (await call(platform, "shield_revert", plan_id=story.plan_id, caller=colleague)).reverted
 
     on(planned, tale)
 

@@ -101,7 +101,7 @@ def test_a_principal_without_the_scope_is_refused_before_arguments_are_looked_at
         opened(tmp_path / "home") as platform,
         pytest.raises(NotAllowedError, match=f"stranger lacks the scope '{declared.scope}'"),
     ):
-        asyncio.run(call(platform, declared.name, principal=stranger, nonsense=1))
+        asyncio.run(call(platform, declared.name, caller=stranger, nonsense=1))
 
 
 def test_invalid_arguments_name_the_field_the_value_and_the_fix(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def fund(platform: Platform) -> None:
 
 async def trade(platform: Platform, key: str, **order: Any) -> Any:
     principal = order.pop("principal", ADA)
-    return await call(platform, "economy_trade", principal=principal, key=key, order=order)
+    return await call(platform, "economy_trade", caller=principal, key=key, order=order)
 
 
 async def open_pool(platform: Platform) -> None:

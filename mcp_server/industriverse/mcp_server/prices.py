@@ -19,6 +19,14 @@ __all__ = ["price_router"]
 
 PING_S = 15
 SEND_TIMEOUT_S = 10
+EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "Reserves and prices of the pool, JSON"},
+        "retry": {"type": "integer", "description": "Milliseconds to wait before connecting again"},
+    },
+}
 
 
 def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
@@ -31,7 +39,7 @@ def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shut
         operation_id="stream_prices",
         summary="Prices of a pool as they change",
         response_class=EventSourceResponse,
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses={200: {"content": {"text/event-stream": {"schema": EVENT_SCHEMA}}}},
     )
     async def stream(
         pool: Annotated[PoolName, Query(description="Pool to follow")] = "CEU-PFT",

@@ -32,7 +32,19 @@ __all__ = ["TRACKS", "Predictor"]
 
 # In the order in which ties are broken: the simplest explanation first.
 TRACKS: Final = ("persistence", "solver", "inferred", "learned_flux", "vector")
+LAWFUL: Final = frozenset({"solver", "inferred", "learned_flux"})
+LAW_HOLDS: Final = 1e-3
+"""Validation residual (VRMSE) below which a conservative track is not left for one that knows no balance: few
+frames of few modes are matched by a linear map to rounding, which says nothing about the frames to come."""
 _CACHED_FORECASTS = 32
+
+
+def _choose(residuals: dict[str, float]) -> str:
+    """The track with the smallest residual, among the conservative ones where one of them holds."""
+    lawful = {name: found for name, found in residuals.items() if name in LAWFUL}
+    holds = bool(lawful) and min(lawful.values()) < LAW_HOLDS
+    allowed = lawful if holds else residuals
+    return min(allowed, key=lambda name: allowed[name])
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,7 @@ class Predictor:
         residuals = self.validate(frames)
         available = {candidate.track: candidate for candidate in self.candidates(frames)}
         # One frame gives nothing to judge by: the equation is then trusted.
-        track = "solver" if not residuals else min(residuals, key=lambda name: residuals[name])
+        track = _choose(residuals) if residuals else "solver"
         chosen = available[track]
         states, error = [frames[-1]], torch.zeros(frames.shape[1], dtype=torch.float64)
         for done in range(horizon):
