@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,12 +37,12 @@ def known_scopes() -> frozenset[str]:
     return frozenset(declared.scope for declared in registry)
 
 
-class Verifier:
+class Verifier(ABC):
     """Turns the text of a token into what it stands for."""
 
+    @abstractmethod
     async def verify_token(self, token: str) -> AccessToken | None:
         """The token's meaning, None if it is not good."""
-        raise NotImplementedError
 
 
 class StaticVerifier(Verifier):

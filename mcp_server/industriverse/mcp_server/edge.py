@@ -13,7 +13,7 @@ from industriverse.mcp_server.problems import send_problem
 from industriverse.operations.quantities import QuantityProblem, first_problem, parse_json
 from industriverse.operations.tracing import outgoing_headers, request_context
 
-__all__ = ["BODY_LIMIT", "BodyGuard", "ContextCarrier", "HeaderGuard", "Limits", "body_of_call"]
+__all__ = ["BODY_LIMIT", "BodyGuard", "ContextCarrier", "HeaderGuard", "Limits", "body_of_call", "replayed"]
 
 logger = logging.getLogger("industriverse.access")
 
@@ -203,7 +203,9 @@ class BodyGuard:
                 send, 422, "ImpossibleQuantity", why, "send finite numbers in the unit that is named"
             )
             return
-        await self._app(scope, _replayed(body, receive), send)
+        await self._app(
+            scope, replayed({"type": "http.request", "body": body, "more_body": False}, receive), send
+        )
 
     async def _whole(self, scope: Scope, receive: Receive) -> bytes | None:
         """The body; None if the client went away."""
@@ -237,7 +239,8 @@ class BodyGuard:
         return None if problem is None else str(problem)
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(first: Message, receive: Receive) -> Receive:
+    """A channel that gives a message that was read already once more, then what follows it."""
     handed = False
 
     async def replay() -> Message:
@@ -245,7 +248,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         if handed:
             return await receive()
         handed = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return first
 
     return replay
 

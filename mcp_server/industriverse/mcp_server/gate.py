@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from prometheus_client import Counter
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from industriverse.mcp_server.edge import body_of_call
+from industriverse.mcp_server.edge import body_of_call, replayed
 from industriverse.mcp_server.problems import send_problem
 from industriverse.operations.registry import Operation, registry
 
@@ -102,21 +102,8 @@ async def _scope_needed(scope: Scope, receive: Receive) -> tuple[str | None, Rec
         return _scope_of_tool(headers.get(b"mcp-name", b"").decode("latin-1")), receive
     message = await receive()
     body = message.get("body", b"")
-    return _scope_of_tool(body_of_call(body)[1]), _again(message, receive)
+    return _scope_of_tool(body_of_call(body)[1]), replayed(message, receive)
 
 
 def _scope_of_tool(name: str) -> str | None:
     return registry[name].scope if name in registry else None
-
-
-def _again(first: Message, receive: Receive) -> Receive:
-    handed = False
-
-    async def replay() -> Message:
-        nonlocal handed
-        if handed:
-            return await receive()
-        handed = True
-        return first
-
-    return replay

@@ -2,13 +2,13 @@
 
 import hashlib
 import secrets
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import Counter
 
+from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 
 __all__ = ["KEPT_NS", "IdempotencyKeys", "RequestGoingOnError", "StoredAnswer"]
@@ -44,13 +44,9 @@ class IdempotencyKeys:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._process = secrets.token_hex(8)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def begin(
         self, owner: str, key: str, operation: str, body: bytes, *, now_ns: int, repeatable: bool

@@ -1,11 +1,12 @@
 """Tasks on disk: what was asked for, by whom, and what came of it."""
 
 import json
-import sqlite3
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from industriverse.operations.durable_sqlite import open_durable
 
 __all__ = ["ENDED", "TaskRecord", "TaskStatus", "TaskStore"]
 
@@ -79,12 +80,8 @@ class TaskStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def save(self, record: TaskRecord) -> None:
         """Write a task, new or changed; a task that has ended stays as it is."""

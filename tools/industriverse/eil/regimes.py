@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
-from industriverse.eil.calibration import REFRACTORY_S, SECONDS_PER_DAY
+from industriverse.eil.calibration import REFRACTORY_S
 from industriverse.eil.detector import Detector, DetectorSnapshot
 from industriverse.eil.errors import RegimeError
 from industriverse.eil.focus import ChangeClock
@@ -358,14 +358,6 @@ class RegimeBank:
     def summary(self) -> WatchSummary:
         """Counts so far, and the promised against the realised ticket rate."""
         reference = self._detectors[0].reference
-        days = self._rows * reference.interval_s / SECONDS_PER_DAY
-        return WatchSummary(
-            rows=self._rows,
-            alarm_rows=self._alarm_rows,
-            tickets=self._tickets,
-            watched_days=days,
-            promised_per_day=reference.calibration.promised_per_day,
-            realised_per_day=self._tickets / days if days > 0.0 else float("nan"),
-            statement=reference.calibration.statement(),
-            absorbed_rows=self._absorbed_rows,
+        return WatchSummary.of(
+            reference, self._rows, self._alarm_rows, self._tickets, absorbed_rows=self._absorbed_rows
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from industriverse.eil.calibration import REFRACTORY_S, SECONDS_PER_DAY
 from industriverse.eil.detector import Detector, DetectorSnapshot
+from industriverse.eil.reference import Reference
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
 
 __all__ = ["WatchSummary", "Watcher", "ticket_id", "ticket_rows", "tickets_at"]
@@ -115,6 +116,23 @@ class WatchSummary:
     statement: str
     absorbed_rows: int = 0
 
+    @classmethod
+    def of(
+        cls, reference: Reference, rows: int, alarm_rows: int, tickets: int, *, absorbed_rows: int
+    ) -> "WatchSummary":
+        """The summary of counts, with what the reference's calibration promises."""
+        days = rows * reference.interval_s / SECONDS_PER_DAY
+        return cls(
+            rows=rows,
+            alarm_rows=alarm_rows,
+            tickets=tickets,
+            watched_days=days,
+            promised_per_day=reference.calibration.promised_per_day,
+            realised_per_day=tickets / days if days > 0.0 else float("nan"),
+            statement=reference.calibration.statement(),
+            absorbed_rows=absorbed_rows,
+        )
+
 
 class Watcher:
     """Feeds blocks of one stream to a detector and raises tickets with evidence.
@@ -160,14 +178,6 @@ class Watcher:
     def summary(self) -> WatchSummary:
         """Counts so far, and the promised against the realised ticket rate."""
         reference = self.detector.reference
-        days = self._rows * reference.interval_s / SECONDS_PER_DAY
-        return WatchSummary(
-            rows=self._rows,
-            alarm_rows=self._alarm_rows,
-            tickets=self._tickets,
-            watched_days=days,
-            promised_per_day=reference.calibration.promised_per_day,
-            realised_per_day=self._tickets / days if days > 0.0 else float("nan"),
-            statement=reference.calibration.statement(),
-            absorbed_rows=self._absorbed_rows,
+        return WatchSummary.of(
+            reference, self._rows, self._alarm_rows, self._tickets, absorbed_rows=self._absorbed_rows
         )

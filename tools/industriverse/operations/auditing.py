@@ -12,6 +12,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge
 
+from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import AuditBrokenError
 
 __all__ = ["GENESIS", "AuditEntry", "AuditLog", "AuditPage", "AuditRecord", "entry_hash", "verify_audit"]
@@ -104,14 +105,6 @@ def entry_hash(previous: bytes, sequence: int, entry: AuditEntry) -> bytes:
     return hashlib.sha256(previous + document.encode("utf-8", "surrogatepass")).digest()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(_SCHEMA)
-    return connection
-
-
 class AuditLog:
     """Appends from any thread; one thread of its own chains the entries and writes them to disk together.
 
@@ -129,7 +122,7 @@ class AuditLog:
         self._closed = False
         self._writer = threading.Thread(target=self._write_all, name="industriverse-audit", daemon=True)
         # Opened here, so that a file that cannot be used is known before the first call.
-        self._connection = _connect(path)
+        self._connection = open_durable(path, _SCHEMA)
         self._writer.start()
 
     def post(self, entry: AuditEntry) -> None:

@@ -6,7 +6,6 @@ the same readings and the same tickets.
 
 import hashlib
 import json
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from industriverse.eil.events.detector import EventDetector
 from industriverse.eil.events.reference import EventReference
 from industriverse.eil.events.watch import EventTicket, EventWatcher, EventWatchSummary
 from industriverse.operations.costs import count_steps
+from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.signals.events import Event, TemplateMiner
 
@@ -52,11 +52,7 @@ class EventStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def names(self) -> tuple[str, ...]:
         """Streams, sorted by name."""

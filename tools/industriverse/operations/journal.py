@@ -4,13 +4,13 @@ Each entry is bound to a reference and to the last sample that had been scored w
 anew scores up to that sample, takes the entry and goes on: readings, tickets and regimes are then those of before.
 """
 
-import sqlite3
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from industriverse.eil.feedback import Verdict
+from industriverse.operations.durable_sqlite import open_durable
 
 __all__ = [
     "ConditionsEntry",
@@ -86,11 +86,7 @@ class StreamJournal:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def append(self, stream: str, reference: str, after_ns: int, entry: JournalEntry) -> None:
         """Keep an entry.

@@ -1,13 +1,13 @@
 """Durable telemetry: the raw samples of every stream, in one SQLite file."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.times import time_text
 from industriverse.signals import Channel, ChannelKind, Frame
@@ -39,11 +39,7 @@ class TelemetryStore:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def names(self) -> tuple[str, ...]:
         """Streams, sorted by name."""

@@ -2,12 +2,12 @@
 
 import hashlib
 import secrets
-import sqlite3
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from industriverse.operations.context import Principal, is_reserved
+from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError
 from industriverse.operations.roles import scopes_of_roles
 
@@ -87,10 +87,7 @@ class TokenStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_durable(path, _SCHEMA)
 
     def add(
         self, name: str, role: str, *, now_ns: int, tenant: str = "", expires_ns: int | None = None

@@ -6,7 +6,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from industriverse.nvp.field_errors import FieldValueError
 from industriverse.nvp.grid import (
     AXES,
     Boundary,
@@ -18,7 +17,7 @@ from industriverse.nvp.grid import (
 )
 from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel
 from industriverse.nvp.solvers.second_law import bounded_fluctuation, lawful_flux
-from industriverse.nvp.solvers.spectral import SpectralSolver, embed_spectrum
+from industriverse.nvp.solvers.spectral import SpectralSolver, check_circulation, embed_spectrum
 from industriverse.nvp.solvers.transport import corner_velocity, transport_flux, transport_substeps
 
 __all__ = ["NavierStokes"]
@@ -81,13 +80,7 @@ class NavierStokes(SpectralSolver):
     def check(self, state: Tensor) -> Tensor:
         """As the base, and the mean vorticity of a periodic flow must be zero."""
         super().check(state)
-        vorticity = state[:, 0].detach().double()
-        mean, scale = vorticity.mean(dim=AXES).abs().max(), vorticity.abs().max()
-        if float(mean) > 1e-4 * max(float(scale), 1e-12):
-            raise FieldValueError(
-                f"channel vorticity of {self.name} has the mean {float(mean):.6g} 1/s",
-                hint="subtract the mean: the circulation of a periodic flow is zero",
-            )
+        check_circulation(state, self.name)
         return state
 
     def courant(self, state: Tensor) -> Tensor:

@@ -6,13 +6,29 @@ import math
 import torch
 from torch import Tensor
 
+from industriverse.nvp.field_errors import FieldValueError
 from industriverse.nvp.grid import AXES, Grid, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Solver
 
-__all__ = ["SpectralSolver", "embed_spectrum", "etd_coefficients", "restrict_spectrum"]
+__all__ = ["SpectralSolver", "check_circulation", "embed_spectrum", "etd_coefficients", "restrict_spectrum"]
 
 # 1 / 20! is below float64 rounding of phi_3 at |z| = 1.
 SERIES_TERMS = 18
+
+
+def check_circulation(state: Tensor, solver: str) -> None:
+    """Refuses a periodic vorticity, channel 0 of (batch, channels, cells, cells), whose mean is not zero.
+
+    Raises:
+        FieldValueError: The flow would have a circulation, which a periodic one cannot.
+    """
+    vorticity = state[:, 0].detach().double()
+    mean, scale = vorticity.mean(dim=AXES).abs().max(), vorticity.abs().max()
+    if float(mean) > 1e-4 * max(float(scale), 1e-12):
+        raise FieldValueError(
+            f"channel vorticity of {solver} has the mean {float(mean):.6g} 1/s",
+            hint="subtract the mean: the circulation of a periodic flow is zero",
+        )
 
 
 def etd_coefficients(linear: Tensor, step_s: float) -> tuple[Tensor, ...]:

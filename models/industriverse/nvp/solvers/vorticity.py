@@ -7,11 +7,11 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from industriverse.nvp.field_errors import FieldShapeError, FieldValueError
+from industriverse.nvp.field_errors import FieldShapeError
 from industriverse.nvp.grid import AXES, Boundary, Grid, inverse_laplacian, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Coefficient, FieldChannel
 from industriverse.nvp.solvers.second_law import bounded_fluctuation
-from industriverse.nvp.solvers.spectral import SpectralSolver, embed_spectrum
+from industriverse.nvp.solvers.spectral import SpectralSolver, check_circulation, embed_spectrum
 
 __all__ = ["Vorticity"]
 
@@ -79,13 +79,7 @@ class Vorticity(SpectralSolver):
     def check(self, state: Tensor) -> Tensor:
         """As the base, and the mean vorticity of a periodic flow must be zero."""
         super().check(state)
-        vorticity = state[:, 0].detach().double()
-        mean, scale = vorticity.mean(dim=AXES).abs().max(), vorticity.abs().max()
-        if float(mean) > 1e-4 * max(float(scale), 1e-12):
-            raise FieldValueError(
-                f"channel vorticity of {self.name} has the mean {float(mean):.6g} 1/s",
-                hint="subtract the mean: the circulation of a periodic flow is zero",
-            )
+        check_circulation(state, self.name)
         return state
 
     def sharper(self) -> Self:

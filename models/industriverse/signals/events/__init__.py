@@ -1,5 +1,6 @@
 """Event streams: flows, commands and logs of any sensor as one small type, every line accounted for."""
 
+from industriverse.signals.events._times import event_time_ns
 from industriverse.signals.events.errors import EventFormatError, TemplateError
 from industriverse.signals.events.event import FLOW_FIELDS, Event, EventRead, FieldValue
 from industriverse.signals.events.suricata import read_suricata
@@ -16,6 +17,7 @@ __all__ = [
     "FieldValue",
     "TemplateError",
     "TemplateMiner",
+    "event_time_ns",
     "read_log_lines",
     "read_suricata",
     "read_zeek",

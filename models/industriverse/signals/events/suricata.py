@@ -18,7 +18,7 @@ from industriverse.signals.events._records import NO_ENTITY, NO_SYMBOL, NO_TIME,
 from industriverse.signals.events._times import event_time_ns
 from industriverse.signals.events.event import Event, EventRead, FieldValue
 
-__all__ = ["SURICATA_EVENTS", "read_suricata"]
+__all__ = ["OTHER_TYPE", "SURICATA_EVENTS", "read_suricata", "suricata_event"]
 
 NO_TYPE = "no event_type"
 OTHER_TYPE = "event_type without adapter"
@@ -51,7 +51,7 @@ def read_suricata(path: str | Path) -> EventRead:
         if record is None:
             source.drop(INVALID_JSON if complete else TRUNCATED)
             continue
-        outcome = _event(record)
+        outcome = suricata_event(record)
         if isinstance(outcome, Event):
             events.append(outcome)
         else:
@@ -59,7 +59,8 @@ def read_suricata(path: str | Path) -> EventRead:
     return EventRead(tuple(events), source.lines, dict(source.dropped), source.notes())
 
 
-def _event(record: Record) -> Event | str:
+def suricata_event(record: Record) -> Event | str:
+    """One decoded record of ``eve.json`` as an event, or the reason why it is none."""
     kind = record.get("event_type")
     if not isinstance(kind, str):
         return NO_TYPE

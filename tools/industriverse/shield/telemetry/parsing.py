@@ -28,7 +28,7 @@ MAXIMUM_TEXT = 1 << 20
 
 def time_ns_of(value: object) -> int | None:
     """Nanoseconds since 1970-01-01 UTC of seconds, milliseconds or ISO 8601 text; None where it is no time."""
-    from industriverse.signals.events._times import event_time_ns
+    from industriverse.signals.events import event_time_ns
 
     return event_time_ns(value)
 

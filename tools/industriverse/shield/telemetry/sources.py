@@ -324,7 +324,7 @@ def suricata_line(line: str) -> Event | None:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not JSON: {str(error)[:120]}", hint="give eve.json") from None
-    outcome = suricata._event(record) if isinstance(record, dict) else "not a JSON object"
+    outcome = suricata.suricata_event(record) if isinstance(record, dict) else "not a JSON object"
     if isinstance(outcome, str):
         if outcome == suricata.OTHER_TYPE:
             return None  # a kind of event without adapter, such as stats: skipped on purpose
