@@ -161,7 +161,7 @@ def _claimed(claim: OptionClaim, nothing: Option) -> Option:
 
 
 def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option], str]:
-    from industriverse.operations.planning import TwinForecast, candidates_of
+    from industriverse.operations.planning import TwinForecast
 
     if not services.plants.exists(stream):
         raise OperationError(
@@ -172,7 +172,7 @@ def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option
     idle = forecast(())
     nothing = Option(DO_NOTHING, idle.free_energy_excess_kt, loss=idle.loss, cost=0.0)
     options = []
-    for candidate in candidates_of(forecast.plant)[:MOST_PLANT_OPTIONS]:
+    for candidate in forecast.candidates()[:MOST_PLANT_OPTIONS]:
         outcome = forecast((candidate,))
         options.append(
             Option(

@@ -4,7 +4,7 @@ from typing import Final
 
 from industriverse.operations.examples import asked
 
-__all__ = ["ACT", "EXPLAIN", "PLAN", "REVERT", "THREATS"]
+__all__ = ["ACT", "EXPLAIN", "PLAN", "REVERT", "REVIEW", "THREATS"]
 
 _INCIDENT: Final = "incident-0123456789abcdef"
 
@@ -159,5 +159,12 @@ REVERT: Final = asked(
     "take the action back",
     "roll the response back",
     "revert what you did",
+    plan_id="plan-0123456789abcdef",
+)
+
+REVIEW: Final = asked(
+    "Was plan-0123456789abcdef worth carrying out?",
+    "did plan-0123456789abcdef help",
+    "is it better to keep plan-0123456789abcdef or to take it back",
     plan_id="plan-0123456789abcdef",
 )
