@@ -42,8 +42,6 @@ def why_ask(state: ResponseState) -> str:
         return f"{limits.plans} plans were carried out without asking"
     if state["plan_actions"] > limits.actions or state["plan_cost"] > limits.cost:
         return f"the plan is larger than {limits.actions} actions or a cost of {limits.cost:g}"
-    if limits.needs_record and state.get("advice") == "do nothing":
-        return "TIL expects most of doing nothing"
     if limits.needs_record and not state.get("may_act_alone", False):
         return f"the record does not allow acting alone: {state.get('record', 'none')}"
     return ""

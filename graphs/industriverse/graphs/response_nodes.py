@@ -45,7 +45,8 @@ REPLAN_AFTER_LOOKS = 6
 MOST_PLANS = 3
 """Plans tried in one run; after that it only watches, and reverts if the plant does not come back."""
 
-FORECAST_HOURS = 6.0
+FORECAST_PACES = 6.0
+"""How far ahead is asked, in paces of the plant: six hours for a water network, half an hour for hosts."""
 
 FORECAST_GOALS = {"accuracy": 0.5, "width": 3.0, "budget_steps": 7_000}
 """Advice beside a response: half a standard deviation is worth saying, and is not worth a second ensemble."""
@@ -93,7 +94,7 @@ async def forecast(
 async def _questioned_forecast(state: ResponseState, runtime: Runtime[GraphContext]) -> str:
     """What ACE gives out, or why it abstains: a response must not wait for a forecast that cannot be made."""
     start: AceState = {
-        "question": {"stream": state["stream"], "horizon_hours": FORECAST_HOURS},
+        "question": {"stream": state["stream"], "horizon_hours": FORECAST_PACES * state["pace_hours"]},
         "goals": FORECAST_GOALS,
         "may_infer": [],
     }
@@ -103,7 +104,11 @@ async def _questioned_forecast(state: ResponseState, runtime: Runtime[GraphConte
 
 async def reflect(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
     """Ask TIL where to look, whether to act, and whether its record allows acting without a person."""
-    start: TilState = {"stream": state["stream"], "horizon_hours": FORECAST_HOURS, "options": []}
+    start: TilState = {
+        "stream": state["stream"],
+        "horizon_hours": FORECAST_PACES * state["pace_hours"],
+        "options": [],
+    }
     ended = await build_til_graph(None).ainvoke(start, context=runtime.context)
     record = ended.get("record") or await runtime.context.call_tool(
         "eil_reflect", {"stream": state["stream"]}
@@ -120,7 +125,14 @@ async def plan(
     if not state["plant_id"]:
         tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
         return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
-    proposed = await _best_plan(state, runtime)
+    try:
+        proposed = await _best_plan(state, runtime)
+    except ToolCallError as refused:
+        # A model that cannot say where the plant stands makes no plan; what was done before is still watched.
+        tell(runtime, f"plan: none, {refused.message}")
+        if state.get("plan_ids"):
+            return Command(goto="verify", update={"plans_made": MOST_PLANS})
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
     if proposed["actions"]:
         tell(runtime, f"plan: {len(proposed['actions'])} actions")

@@ -5,7 +5,7 @@ those of the plant). Everything else is read from telemetry: what a host shows b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class ClusterOperator:
 
     horizon_hours = 12.0
     settling_hours = 4.0
-    evidence_hours = 2.0
+    evidence_hours = 8.0
 
     def __init__(self, interval_s: int) -> None:
         self._interval_s = interval_s
@@ -114,14 +114,17 @@ class ClusterOperator:
             host: _HostSeen.of(recent, explained, host, tier) for tier, hs in TIERS.items() for host in hs
         }
         cut = {c.target for c in active if c.verb in ("isolate_host", "restore_host")}
+        fresh = seen
+        seen = {host: self._remembered(frame, host, one, active) for host, one in seen.items()}
         for hosts in TIERS.values():
             busiest = max(seen[host].cpu_of_load for host in hosts)
             for host in hosts:
                 one = seen[host]
                 encrypting = one.cipher or host in self._frozen
+                still = fresh[host].cipher
                 self._loads[host] = HostLoad(
                     encrypting=encrypting,
-                    stubborn=encrypting and host in suspended,
+                    stubborn=still and host in suspended,
                     stolen_cpu=0.0 if encrypting or one.stolen_cpu < STOLEN_CPU else one.stolen_cpu,
                     outbound_mb_s=one.carried_mb_s if one.carried_mb_s > CARRIED_MB_S else 0.0,
                     stopped=host not in cut and asked > 20.0 and one.cpu_of_load < 0.05,
@@ -129,6 +132,26 @@ class ClusterOperator:
                 # Of two hosts that share a load, the one with less capacity left gets less of it.
                 share = one.cpu_of_load / busiest if busiest > 0 and host not in cut else 1.0
                 self._encrypted[host] = float(np.clip(1.0 - share, 0.05, 0.9)) if encrypting else 0.0
+
+    def _remembered(
+        self, frame: Frame, host: str, now: "_HostSeen", active: Sequence[Command]
+    ) -> "_HostSeen":
+        """What a host shows, with what a measure in force on it hides: what was there before is still there."""
+        verbs = {command.verb for command in active if command.target == host}
+        if not verbs & {"suspend_process", "isolate_host", "block_outbound"}:
+            return now
+        tier = next(tier for tier, hosts in TIERS.items() if host in hosts)
+        for stop in range(RECENT_SAMPLES, len(frame), RECENT_SAMPLES):
+            window = frame.rows(stop - RECENT_SAMPLES, stop)
+            asked = float(window.column("gateway.requests").mean())
+            before = _HostSeen.of(window, self._explained(asked, ()), host, tier)
+            now = replace(
+                now,
+                cipher=now.cipher or before.cipher,
+                stolen_cpu=max(now.stolen_cpu, before.stolen_cpu),
+                carried_mb_s=max(now.carried_mb_s, before.carried_mb_s),
+            )
+        return now
 
     def offers(self, spec: CommandSpec) -> bool:
         """Hosts that show nothing are left alone."""

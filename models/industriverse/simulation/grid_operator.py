@@ -14,6 +14,7 @@ from industriverse.simulation.grid_case import BRANCHES, BUSES, GENERATORS
 from industriverse.simulation.grid_dynamics import (
     NOMINAL_MW,
     GridLaws,
+    GridOrders,
     GridState,
     Intrusion,
     advance_grid,
@@ -45,7 +46,7 @@ class GridOperator:
 
     horizon_hours = 18.0
     settling_hours = 3.0
-    evidence_hours = 2.0
+    evidence_hours = 20.0
 
     def __init__(self, interval_s: int) -> None:
         self._interval_s = interval_s
@@ -91,18 +92,48 @@ class GridOperator:
                 # Still on the way: the order lies farther out than the output has come.
                 drift = float(last[-1] - last[-min(3, len(last))])
                 set_points[generator] = float(max(0.0, self._output[generator] + 3 * drift))
+        hidden = self._hidden(frame, orders)
+        set_points |= hidden.set_points_mw
         self._intrusion = Intrusion(
-            opened=frozenset(b for b, name in LINE_NAMES.items() if mean(f"{name}.closed") < 0.75),
+            opened=hidden.opened
+            | frozenset(b for b, name in LINE_NAMES.items() if mean(f"{name}.closed") < 0.75),
             set_points_mw=set_points,
-            voltages_pu={
+            voltages_pu=dict(hidden.voltages_pu)
+            | {
                 generator: mean(f"{name}.voltage")
                 for generator, name in enumerate(GENERATOR_NAMES)
                 if 0.5 < mean(f"{name}.voltage") < 1.0 - VOLTAGE_PU
                 or mean(f"{name}.voltage") > 1.0 + VOLTAGE_PU
             },
-            altered=self._altered(recent, factor, orders.curtailed),
+            altered=self._altered(recent, factor, orders.curtailed) | dict(hidden.altered),
             reported_load=bias if abs(bias - 1.0) > METER_SHARE else 1.0,
         )
+
+    def _hidden(self, frame: Frame, orders: GridOrders) -> Intrusion:
+        """What the measures in force keep from showing: what was there before them is taken to be there still."""
+        opened = frozenset(
+            b for b in orders.held if float(frame.column(f"{LINE_NAMES[b]}.closed").min()) < 0.5
+        )
+        voltages, set_points = {}, {}
+        for generator in orders.local_voltage:
+            seen = frame.column(f"{GENERATOR_NAMES[generator]}.voltage")
+            farthest = float(seen[np.argmax(np.abs(seen - 1.0))])
+            if abs(farthest - 1.0) > VOLTAGE_PU:
+                voltages[generator] = farthest
+        seconds = (frame.timestamps_ns // NANOSECONDS_PER_SECOND) % 86_400
+        factors = np.array([day_factor(float(second)) for second in seconds])
+        for generator in orders.on_schedule:
+            seen = frame.column(f"{GENERATOR_NAMES[generator]}.power")
+            planned = schedule_mw(1.0)[generator] * factors
+            if float((planned - seen).max()) > SET_POINT_MW:
+                set_points[generator] = max(0.0, float(seen.min()))
+        altered = {}
+        for area in orders.curtailed:
+            nominal = float(NOMINAL_MW[list(AREAS[area])].sum()) * factors
+            share = float((frame.column(f"{area}.load") / nominal).max())
+            if share > 1.0 + LOAD_SHARE:
+                altered[area] = share
+        return Intrusion(opened=opened, set_points_mw=set_points, voltages_pu=voltages, altered=altered)
 
     def _altered(self, recent: Frame, factor: float, curtailed: frozenset[str]) -> dict[str, float]:
         """Areas that take more than an ordinary day explains, as factors."""

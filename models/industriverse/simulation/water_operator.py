@@ -1,15 +1,19 @@
 """The operator's view of the water network: which level sensors to believe, and what commands lead to."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from industriverse.signals import Frame
 from industriverse.simulation.errors import TwinError
+from industriverse.simulation.net3 import RIVER_PUMP
 from industriverse.simulation.plant import Command, CommandSpec, Prediction
 from industriverse.simulation.twin import Hypothesis, WaterNetworkTwin
 
 __all__ = ["WaterOperator", "distrusted_levels"]
+
+_RIVER = f"pump-{RIVER_PUMP}"
 
 CLEAN_LOOKS = 60
 """Stretches of clean telemetry that show how far sensors of one tank ordinarily are apart."""
@@ -42,6 +46,13 @@ def distrusted_levels(frame: Frame, clean: Frame, twin: WaterNetworkTwin) -> fro
     return frozenset(distrusted)
 
 
+def _first_disobedience(frame: Frame) -> str | None:
+    """What the river pump did when it first did not do as ordered, None if it always obeyed."""
+    running, ordered = frame.column(f"{_RIVER}.running"), frame.column(f"plc-1.{_RIVER}.command")
+    disobeyed = np.flatnonzero(running != ordered)
+    return None if not disobeyed.size else ("open" if running[disobeyed[0]] else "closed")
+
+
 class WaterOperator:
     """Telemetry in, expectations out; see ``plant.OperatorModel``.
 
@@ -60,11 +71,19 @@ class WaterOperator:
         self._distrusted: frozenset[str] = frozenset()
         self._hypothesis = Hypothesis()
 
-    def observe(self, frame: Frame, clean: Frame, active: Sequence[Command]) -> None:  # noqa: ARG002
-        """Read which levels to believe and which pump obeys somebody else."""
+    def observe(self, frame: Frame, clean: Frame, active: Sequence[Command]) -> None:
+        """Read which levels to believe and which pump obeys somebody else, now or earlier in the frame."""
         self._frame = frame
         self._distrusted = distrusted_levels(frame, clean, self._twin)
         self._hypothesis = self._twin.infer_hypothesis(frame, self._distrusted)
+        cut_off = any(command.verb == "isolate_controller" for command in active)
+        forced = any((c.verb, c.target) == ("force_pump", _RIVER) for c in active)
+        if cut_off or not (forced or not self._hypothesis.overridden):
+            return
+        # An intruder who wants what the controller orders anyway cannot be seen; he is still there.
+        earlier = _first_disobedience(frame)
+        if earlier is not None:
+            self._hypothesis = replace(self._hypothesis, overridden={_RIVER: earlier})
 
     def offers(self, spec: CommandSpec) -> bool:  # noqa: ARG002
         """Every command may matter: all of them act on the one loop of pump, tank and controller."""
