@@ -218,7 +218,14 @@ def _independent_rows(values: Array) -> Array:
 
 
 def _descending_modes(covariance: Array) -> tuple[Array, Array]:
-    variance, modes = np.linalg.eigh(covariance)
+    """Variances (m,) and modes (d, m), largest first: all of them, or of a wide stream those that may be kept."""
+    d = len(covariance)
+    if d <= FULL_RANK_CHANNELS:
+        variance, modes = np.linalg.eigh(covariance)
+    else:
+        from scipy.linalg import eigh
+
+        variance, modes = eigh(covariance, subset_by_index=[d - _mode_limit(d), d - 1])
     return variance[::-1].copy(), np.ascontiguousarray(modes[:, ::-1])
 
 
@@ -229,9 +236,7 @@ def _covariance(values: Array) -> Array:
 def _lag_basis(residuals: Array) -> Array:
     if residuals.shape[1] <= FULL_RANK_CHANNELS:
         return np.zeros((0, 0))
-    return np.ascontiguousarray(
-        _descending_modes(_covariance(residuals))[1][:, : _mode_limit(residuals.shape[1])]
-    )
+    return _descending_modes(_covariance(residuals))[1]
 
 
 def _fit_var(residuals: Array, basis: Array, order: int) -> tuple[Array, Array]:
@@ -272,15 +277,17 @@ def _innovation_modes(innovations: Array, kind: Array) -> tuple[Array, Array, Ar
     correlation *= 1.0 - shrinkage
     np.fill_diagonal(correlation, 1.0)
     variance, modes = _descending_modes(correlation)
-    return deviations, *_whiten(variance, modes, floor=1e-4)
+    return deviations, *_whiten(variance, modes, total=float(d), floor=1e-4)
 
 
-def _whiten(variance: Array, modes: Array, floor: float) -> tuple[Array, Array, float]:
-    """Whitening columns, their variances and the inverse mean variance of what they leave out."""
-    kept = _mode_limit(len(variance))
+def _whiten(variance: Array, modes: Array, *, total: float, floor: float) -> tuple[Array, Array, float]:
+    """Whitening columns, their variances and the inverse mean variance of what they leave of ``total``."""
     bounded = np.maximum(variance, floor)
-    rest = 0.0 if kept == len(variance) else float(1.0 / bounded[kept:].mean())
-    return np.ascontiguousarray(modes[:, :kept] / np.sqrt(bounded[:kept])), bounded[:kept], rest
+    left_out = modes.shape[0] - len(variance)
+    rest = 0.0
+    if left_out:
+        rest = 1.0 / max((total - float(variance.sum())) / left_out, floor)
+    return np.ascontiguousarray(modes / np.sqrt(bounded)), bounded, rest
 
 
 def _equilibrium_modes(residuals: Array) -> tuple[Array, Array, int, float]:
@@ -291,8 +298,9 @@ def _equilibrium_modes(residuals: Array) -> tuple[Array, Array, int, float]:
     variance, modes = _descending_modes(covariance)
     memory = float(np.clip(_mean_lag_one(residuals), 0.0, 0.995))
     effective = max(2.0 * d, n * (1.0 - memory) / (1.0 + memory))
-    edge = (1.0 + np.sqrt(d / effective)) ** 2 * variance.mean()
-    whitening, kept, rest = _whiten(variance, modes, floor=1e-3)
+    total = float(np.trace(covariance))
+    edge = (1.0 + np.sqrt(d / effective)) ** 2 * total / d
+    whitening, kept, rest = _whiten(variance, modes, total=total, floor=1e-3)
     principal = int(np.clip((variance > edge).sum(), 1, max(1, min(d - 1, len(kept)))))
     return whitening, kept, principal, rest
 
@@ -321,9 +329,10 @@ def _fit_mspc(scaled: Array, kind: Array) -> _Mspc:
     filled = np.where(np.isnan(scaled), 0.0, scaled)
     center = filled.mean(axis=0)
     deviation = filled - center
-    variance, modes = _descending_modes(_covariance(deviation))
-    share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.maximum(variance, 0.0).sum()), 1e-12)
-    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, _mode_limit(len(variance)))
+    covariance = _covariance(deviation)
+    variance, modes = _descending_modes(covariance)
+    share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.trace(covariance)), 1e-12)
+    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, len(variance))
     modes, variance = np.ascontiguousarray(modes[:, :kept]), np.maximum(variance[:kept], 1e-9)
     projected = deviation @ modes
     t2 = (projected**2 / variance).sum(axis=1)
