@@ -16,7 +16,14 @@ from industriverse.eil.errors import FitError
 from industriverse.eil.model import KernelModel
 from industriverse.eil.state import KernelState
 
-__all__ = ["MINIMUM_CLEAN_ROWS", "FittedCore", "channel_scale", "fit_core", "usable_scales"]
+__all__ = [
+    "MINIMUM_CLEAN_ROWS",
+    "FittedCore",
+    "channel_scale",
+    "fit_core",
+    "independent_rows",
+    "usable_scales",
+]
 
 Array = NDArray[np.float64]
 
@@ -184,7 +191,7 @@ def _level_rates(scaled: Array, longest: int) -> Array:
     filled = np.where(np.isnan(scaled), 0.0, scaled)
     rates = np.zeros(d)
     best = LEVEL_GAIN * ((filled[ahead:] - filled.mean(axis=0)) ** 2).mean(axis=0)
-    wandering = _independent_rows(filled) < INDEPENDENT_ROWS
+    wandering = independent_rows(filled) < INDEPENDENT_ROWS
     best[wandering & (best > 0.0)] = np.inf
     for time in LEVEL_TIMES:
         skipped = min(n // 4, time)
@@ -198,7 +205,7 @@ def _level_rates(scaled: Array, longest: int) -> Array:
     return rates
 
 
-def _independent_rows(values: Array) -> Array:
+def independent_rows(values: Array) -> Array:
     """Effective number of independent samples of each channel, shape (d,).
 
     n over the integrated autocorrelation time (Sokal), cut where the autocorrelation first falls below 0.05.
