@@ -50,7 +50,7 @@ async def deliver(platform: Platform, frame: Frame) -> None:
 async def story(platform: Platform) -> Frame:
     """Commission the lake pump, learn how the plant answers, and challenge it for a day and an hour."""
     await run(platform, 0.25)
-    on = {"plant_id": SITE, "stream": ROOM}
+    on: Any = {"plant_id": SITE, "stream": ROOM}
     await call(platform, "eil_challenge", change="commission", **on)
     recorded = await run(platform, COMMISSIONING_HOURS)
     await deliver(platform, recorded)
