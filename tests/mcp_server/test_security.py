@@ -170,15 +170,18 @@ def test_a_token_that_bears_the_owners_name_stands_for_nobody() -> None:
 
 
 def test_a_subject_of_the_authorization_server_and_a_token_of_the_same_name_are_two_callers() -> None:
-    token = {"token": "", "client_id": "c", "subject": "alice", "scopes": ["trade"]}
-    named = principal_in(AccessToken(**token, claims={"tenant": ""}))
-    vouched = principal_in(AccessToken(**token, claims={"tenant": "", "iss": ISSUER}))
+    def caller(subject: str, **claims: str) -> Principal:
+        return principal_in(
+            AccessToken(token="", client_id="c", subject=subject, scopes=["trade"], claims=claims)
+        )
+
+    named, vouched = caller("alice"), caller("alice", iss=ISSUER)
     assert (named.name, vouched.name) == ("alice", "oauth:alice")
     assert account_of(named) != account_of(vouched)
     assert budget_account(named.name) != budget_account(vouched.name)
     for name in ("oauth:alice", " OAuth:alice", "\uff4fauth:alice"):
         # Nobody comes to the other's name by spelling it out.
-        assert principal_in(AccessToken(**{**token, "subject": name})) == NOBODY
+        assert caller(name) == NOBODY
         assert is_reserved(name)
 
 
