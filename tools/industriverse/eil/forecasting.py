@@ -53,7 +53,8 @@ class AdaHedge:
         # With no gap so far the rate is infinite: all weight lies on the leaders.
         weights[:, follows] = behind[:, follows] <= 0.0
         weights[:, ~follows] = np.exp(-self._rate(~follows) * behind[:, ~follows])
-        return weights / weights.sum(axis=0)
+        weights /= weights.sum(axis=0)
+        return weights
 
     def learn(self, losses: Array) -> None:
         """Take the losses of one sample, shape (K, d), not negative."""
