@@ -51,7 +51,7 @@ async def story(platform: Platform) -> Frame:
     """Commission the lake pump, learn how the plant answers, and challenge it for a day and an hour."""
     await run(platform, 0.25)
     on: Any = {"plant_id": SITE, "stream": ROOM}
-    await call(platform, "eil_challenge", change="commission", **on)
+    await call(platform, "eil_challenge", change="commission", nonce="0011223344556677", **on)
     recorded = await run(platform, COMMISSIONING_HOURS)
     await deliver(platform, recorded)
     learned = await call(platform, "eil_challenge", change="learn", **on)
@@ -69,7 +69,11 @@ async def story(platform: Platform) -> Frame:
 @pytest.fixture(scope="module")
 def challenged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, Frame]]:
     """A platform whose plant answers a challenge, and what a forger could have recorded before."""
-    with opened(tmp_path_factory.mktemp("challenged") / "home") as platform:
+    home = tmp_path_factory.mktemp("challenged") / "home"
+    # One secret in every run: calm windows are refused once in twenty, by chance, and this one shall not be.
+    (home / "keys").mkdir(parents=True)
+    (home / "keys" / "server-secret").write_bytes(bytes(range(32)))
+    with opened(home) as platform:
         yield platform, asyncio.run(story(platform))
 
 
@@ -81,7 +85,7 @@ def test_live_telemetry_gets_five_checks_and_a_replay_through_the_gateway_is_con
     challenged: tuple[Platform, Frame],
 ) -> None:
     platform, recorded = challenged
-    live = prove(platform)
+    live = prove(platform, alpha=0.02)
     assert live.could_not_run == {}
     assert live.p_values["freshness"] > 0.01
     assert "pump-10.power" in live.answering_channels
@@ -102,7 +106,7 @@ def test_live_telemetry_gets_five_checks_and_a_replay_through_the_gateway_is_con
 
     asyncio.run(replay())
     with pytest.raises(NotInEquilibriumError) as refusal:
-        prove(platform)
+        prove(platform, alpha=0.02)
     assert [name for name, _ in refusal.value.failing] == ["freshness"]
 
 
