@@ -37,8 +37,11 @@ _PUT_OFF = Counter("industriverse_atlas_put_off", "Times that the outbox was ful
 CAPACITY = 100_000
 """Entries that may wait: at regime granularity, years of an outage; it bounds the disk and the memory."""
 
-KEPT_STATES = 200_000
-"""States that the embedded graph holds in memory; older ones are archived. ``INDUSTRIVERSE_ATLAS_STATES``."""
+KEPT_STATES = 50_000
+"""States that the embedded graph holds in memory; older ones are archived. ``INDUSTRIVERSE_ATLAS_STATES``.
+
+A transaction that removes states works on a copy of the graph, so the memory of this many is needed twice.
+"""
 
 ARCHIVE_EVERY = 5_000
 """Entries carried over between two looks at whether states must be archived."""
