@@ -8,6 +8,7 @@ indexes, ``SHORTEST``, ``percentileCont``, ``COLLECT {}``, writes inside ``CALL 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain, combinations
 
 from industriverse.atlas.model import VECTOR_LENGTH, Kind
@@ -295,6 +296,7 @@ def _match(kind: Kind, filters: frozenset[str], extra: str = "") -> str:
     return f"MATCH {pattern}" + (f" WHERE {conditions}" if conditions else "")
 
 
+@cache
 def find(kind: Kind, filters: frozenset[str], *, newest_first: bool, after: bool) -> str:
     """One page of nodes in a total order: time, then id (id alone for kinds without time).
 
@@ -319,16 +321,19 @@ def find(kind: Kind, filters: frozenset[str], *, newest_first: bool, after: bool
     )
 
 
+@cache
 def total(kind: Kind, filters: frozenset[str]) -> str:
     """How many nodes a search matches in all."""
     return f"{_match(kind, filters)} RETURN count(n) AS total"
 
 
+@cache
 def fetch(kind: Kind) -> str:
     """One node by id."""
     return f"MATCH (n:{kind} {{id: $id}}) RETURN {projection(kind)}"
 
 
+@cache
 def neighbours(kind: Kind) -> str:
     """Every relation at a set of nodes of one kind."""
     return (

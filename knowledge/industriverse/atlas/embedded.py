@@ -81,17 +81,18 @@ class EmbeddedEngine:
         self, statements: Sequence[Statement], *, timeout_s: float = 60.0, row_limit: int | None = None
     ) -> list[list[Row]]:
         """Run reads against one snapshot."""
-        snapshot = self._session.snapshot()
-        timeout_ms = max(1, int(timeout_s * 1_000))
+        timeout_ms = int(timeout_s * 1_000) or 1
+        # One read needs no snapshot that outlives it: the session takes one for the call by itself.
+        graph = self._session if len(statements) == 1 else self._session.snapshot()
         try:
             return [
-                snapshot.cypher(
-                    statement.text,
-                    params=dict(statement.parameters),
+                graph.cypher(
+                    text,
+                    params=parameters if type(parameters) is dict else dict(parameters),
                     timeout_ms=timeout_ms,
                     row_limit=row_limit,
                 ).to_list()
-                for statement in statements
+                for text, parameters, _, _ in statements
             ]
         except self._kglite.CypherTimeoutError as error:
             raise CypherRunError(

@@ -1,17 +1,19 @@
 """What the Atlas needs from a graph engine: atomic writes and consistent reads of Cypher."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Engine", "Row", "Statement"]
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One Cypher text with its parameters.
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Statement(NamedTuple):
+    """One Cypher text with its parameters. A named tuple, since one is made for every lookup.
 
     Attributes:
         text: Cypher from :mod:`industriverse.atlas.cypher`, or checked by ``require_read_only``.
@@ -22,7 +24,7 @@ class Statement:
     """
 
     text: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = _NONE
     expected: int | None = None
     refers_to: str = ""
 

@@ -32,6 +32,7 @@ from industriverse.atlas.model import (
     Transition,
     check_incident,
     check_vector,
+    state_of_row,
     timestamp_of,
 )
 from industriverse.atlas.readonly import require_read_only
@@ -47,8 +48,8 @@ _MAX_NEIGHBOURS = 2_000
 _SCHEMA_ID = "atlas"
 _HUBS = frozenset({Kind.SERVICE, Kind.ENTITY})
 _LABELS = frozenset(map(str, Kind))
+_FETCH_STATE = cypher.fetch(Kind.STATE)
 _CLASSES: dict[Kind, type[Record]] = {
-    Kind.STATE: EnergyState,
     Kind.SHIFT: RegimeShift,
     Kind.ACTION: Action,
     Kind.PROOF: Proof,
@@ -178,9 +179,9 @@ class GraphAtlas:
 
     def state(self, identifier: str) -> EnergyState | None:
         """The state with this id, or None."""
-        found = self.record(Kind.STATE, identifier)
-        assert found is None or isinstance(found, EnergyState)
-        return found
+        engine = self._engine or self._open
+        [rows] = engine.read((Statement(_FETCH_STATE, {"id": identifier}),))
+        return state_of_row(rows[0]) if rows else None
 
     def record(self, kind: Kind, identifier: str) -> Record | None:
         """The record of this kind with this id, or None."""
@@ -346,10 +347,9 @@ def record_of(kind: Kind, row: Row) -> Record:
             row["timestamp_ns"],
             row["closed_ns"],
         )
+    if kind is Kind.STATE:
+        return state_of_row(row)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
     }
-    if kind is Kind.STATE and values.get("vector") is None:
-        # Written before states had a place in a space.
-        values["vector"] = ()
     return _CLASSES[kind](**values)
