@@ -18,6 +18,7 @@ __all__ = [
     "LINK_TRANSITIONS",
     "MAX_PATH_STEPS",
     "NEO4J_ONLY",
+    "PLACES",
     "PROPERTIES",
     "READ_SCHEMA",
     "RECORD_ACTION",
@@ -214,6 +215,10 @@ SIMILAR = (
     f"WITH n.id AS id, {_DISTANCE} AS squared ORDER BY squared, id LIMIT $limit "
     "RETURN id, squared ORDER BY squared, id"
 )
+PLACES = (
+    f"MATCH (n:EnergyState) WHERE size(n.vector) = {VECTOR_LENGTH} "
+    "RETURN n.id AS id, n.vector AS vector LIMIT $limit"
+)
 # Neo4j from 5.13 on; the other engines refuse the text and are asked for the exact answer.
 VECTOR_INDEX = (
     "CREATE VECTOR INDEX state_vector IF NOT EXISTS FOR (n:EnergyState) ON (n.vector) OPTIONS {indexConfig: "
@@ -377,6 +382,7 @@ def all_texts() -> tuple[str, ...]:
         *RECORD_MODEL,
         *UPSERT_TERMS,
         TRANSITION_PATH,
+        PLACES,
         SIMILAR,
         *NEO4J_ONLY,
         *(count_relations(relation) for relation in RELATIONS),

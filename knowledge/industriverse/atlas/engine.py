@@ -32,10 +32,6 @@ class Statement(NamedTuple):
 class Engine(Protocol):
     """A graph that speaks Cypher. Methods may be called from any thread."""
 
-    @property
-    def vector_index(self) -> bool:
-        """Whether nearest states are found by an index of the engine's own."""
-
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each on its own; they are idempotent."""
 
@@ -54,6 +50,13 @@ class Engine(Protocol):
 
         Raises:
             CypherRunError: If the engine refused a statement or it took too long.
+        """
+
+    def nearest(self, place: Sequence[float], limit: int, besides: str) -> list[Row]:
+        """``id`` and ``squared`` distance of the states nearest to a place but one, nearest first, ties by id.
+
+        Raises:
+            CypherRunError: If it takes too long.
         """
 
     def close(self) -> None:

@@ -171,9 +171,7 @@ class GraphAtlas:
                 hint=f"give {VECTOR_LENGTH} numbers and a limit of 1 to {_MAX_NEIGHBOURS}",
             )
         # The index may return the state that is left out, so it is asked for one more.
-        indexed = self._open.vector_index
-        parameters = {"vector": list(place), "limit": limit + indexed, "id": besides}
-        rows = self._read(cypher.SIMILAR_BY_INDEX if indexed else cypher.SIMILAR, parameters)[:limit]
+        rows = self._open.nearest(place, limit, besides)
         found = [(self.state(row["id"]), math.sqrt(max(0.0, row["squared"]))) for row in rows]
         return tuple((state, distance) for state, distance in found if state is not None)
 

@@ -46,6 +46,7 @@ VECTOR_LENGTH = 8
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 # References repeat from state to state.
 _IS_DIGEST = lru_cache(maxsize=1_024)(_SHA256_HEX.fullmatch)
+_NOT_PLAIN = "é"
 _NEW = object.__new__
 _FLOATS = [float] * VECTOR_LENGTH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -244,7 +245,7 @@ def state_of_row(row: Mapping[str, Any]) -> EnergyState:
     try:
         texts = "".join((identifier, domain, regime, service, *entities))
     except TypeError:
-        texts = ""
+        texts = _NOT_PLAIN
     if (
         (identifier and domain and regime and service and all(entities))
         and len(texts) <= _MAX_TEXT
