@@ -257,8 +257,8 @@ def state_of_row(row: Mapping[str, Any]) -> EnergyState:
         # No number where one of the summands is none; where the sum alone is, the constructor decides.
         and isfinite(sum(vector, energy + entropy))
         and (len(entities) < 2 or len(set(entities)) == len(entities))
-        and (reference == "" or _IS_DIGEST(reference))
-        and (evidence == "" or _IS_DIGEST(evidence))
+        and (reference == "" or (type(reference) is str and _IS_DIGEST(reference)))
+        and (evidence == "" or (type(evidence) is str and _IS_DIGEST(evidence)))
     ):
         state = _NEW(EnergyState)
         _SET_ID(state, identifier)
