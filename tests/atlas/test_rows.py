@@ -40,7 +40,7 @@ def outcome(make: Any) -> Any:
     return made, [type(one) for one in (made.energy, made.entropy, made.timestamp_ns, *made.vector)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_a_row_is_taken_exactly_as_the_constructor_takes_it(data: st.DataObject) -> None:
     row = row_of(state(3)) | {"vector": [0.5] * 8}

@@ -111,8 +111,8 @@ def test_a_regime_that_does_not_last_is_part_of_the_one_that_it_interrupts() -> 
     assert short.trial is not None
     # An alarm ends the doubt: what did not last is counted where it was.
     later = readings([False] * (dwell + 3) + [True], lasting, minutes=1)
-    alarmed, stretches = short.feed(later)
-    assert final(list(stretches)) == {0: (REFERENCE, dwell + 3), (dwell + 4) * MINUTE: (DISTURBED, 1)}
+    alarmed, reported = short.feed(later)
+    assert final(list(reported)) == {0: (REFERENCE, dwell + 3), (dwell + 4) * MINUTE: (DISTURBED, 1)}
     assert alarmed.trial is None
 
 

@@ -6,8 +6,10 @@ waits for the graph or the object store.
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from industriverse.atlas.errors import OutboxFullError
 from industriverse.atlas.model import (
@@ -21,6 +23,7 @@ from industriverse.atlas.model import (
     Transition,
 )
 from industriverse.eil.quarantine import RegimeShift as QuarantinedShift
+from industriverse.eil.reference import Reference
 from industriverse.operations.certificates import Issued
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
@@ -82,18 +85,36 @@ def _timeline(services: Services, stream: str) -> Timeline:
 
 
 def _begin(services: Services, stream: str, before: Timeline | None) -> Timeline:
+    from industriverse.operations.vocabulary import vocabulary, vocabulary_digest
+
     reference = services.streams.watched(stream).reference
+    weights = _weights(reference)
     begun = Timeline.begin(reference.digest, reference.clean_start_ns, reference.clean_stop_ns)
     records: list[Record | Transition] = [
         Service(stream, stream, _domain(services, stream)),
-        Model(reference.digest, services.clock(), f"reference of {stream}", "reference", stream),
+        Model(
+            id=reference.digest,
+            timestamp_ns=services.clock(),
+            name=f"reference of {stream}",
+            family="reference",
+            service=stream,
+            checkpoint=hashlib.sha256(weights).hexdigest(),
+        ),
         _state(services, stream, begun, begun.present),
     ]
     if before is not None:
         earlier = _state_id(stream, before, before.present.start_ns)
         records.append(Transition(earlier, _state_id(stream, begun, begun.present.start_ns), "learned again"))
-    services.memory.promise(stream, records, mark=begun.to_json())
+    # The words that the records use; once for an installation.
+    services.memory.promise("", vocabulary(), key=f"vocabulary-{vocabulary_digest()}")
+    services.memory.promise(stream, records, objects=[weights], mark=begun.to_json())
     return begun
+
+
+def _weights(reference: Reference) -> bytes:
+    """A reference as the file that it is saved as."""
+    with tempfile.TemporaryDirectory() as folder:
+        return reference.save(Path(folder) / "reference.npz").read_bytes()
 
 
 def follow(services: Services, stream: str) -> None:

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from industriverse.operations.errors import OperationError
 from industriverse.signals import NANOSECONDS_PER_SECOND, ThermoReadings
 
-__all__ = ["COLUMNS", "DISTURBED", "DWELL_S", "QUIET_S", "RECOVERED", "REFERENCE", "Stretch", "Sums", "Timeline"]
+__all__ = [
+    "COLUMNS",
+    "DISTURBED",
+    "DWELL_S",
+    "QUIET_S",
+    "RECOVERED",
+    "REFERENCE",
+    "Stretch",
+    "Sums",
+    "Timeline",
+]
 
 REFERENCE, DISTURBED, RECOVERED = "reference", "disturbed", "recovered"
 QUIET_S = 7_200.0
