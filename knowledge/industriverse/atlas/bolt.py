@@ -129,11 +129,16 @@ class BoltEngine:
             return
         self._closed = True
         try:
-            self._wait(self._driver.close(), self._settings.connect_timeout_s)
+            self._wait(self._closed_driver(), self._settings.connect_timeout_s)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    async def _closed_driver(self) -> None:
+        await self._driver.close()
+        # Sockets of handshakes that failed are closed by the loop's next rounds, which must still come.
+        await asyncio.sleep(0.01)
 
     async def _connect(self) -> "AsyncDriver":
         neo4j, settings = self._neo4j, self._settings
