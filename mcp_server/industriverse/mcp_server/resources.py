@@ -132,7 +132,9 @@ def _add_record(server: MCPServer[Any], read: Read, kind: str, name: str, what: 
         return await read("atlas_get", {"kind": kind, "id": record_id})
 
     described = f"{what} of the Atlas and its neighbourhood in the graph."
-    server.resource(f"atlas://{name}/{{record_id}}", title=what, description=described, mime_type=JSON)(record)
+    server.resource(f"atlas://{name}/{{record_id}}", title=what, description=described, mime_type=JSON)(
+        record
+    )
 
 
 def _add_records(server: MCPServer[Any], read: Read) -> None:
