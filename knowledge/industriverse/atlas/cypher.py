@@ -17,6 +17,7 @@ __all__ = [
     "FILTERS",
     "LINK_TRANSITIONS",
     "MAX_PATH_STEPS",
+    "MIGRATIONS",
     "NEO4J_ONLY",
     "PLACES",
     "PROPERTIES",
@@ -118,6 +119,16 @@ SCHEMA = (
 )
 READ_SCHEMA = "MATCH (n:AtlasSchema {id: $id}) RETURN n.version AS version"
 WRITE_SCHEMA = "MERGE (n:AtlasSchema {id: $id}) SET n.version = $version"
+# For each version, how many nodes are not there yet, and what brings some of them there.
+MIGRATIONS: dict[int, tuple[tuple[str, str], ...]] = {
+    # From 2 on states have a place in the space in which they are compared; "unknown" is an empty one.
+    2: (
+        (
+            "MATCH (n:EnergyState) WHERE n.vector IS NULL RETURN count(n) AS total",
+            "MATCH (n:EnergyState) WHERE n.vector IS NULL WITH n LIMIT $limit SET n.vector = []",
+        ),
+    ),
+}
 
 
 def assignments(kind: Kind, source: str) -> str:
@@ -371,6 +382,7 @@ def all_texts() -> tuple[str, ...]:
         *SCHEMA,
         READ_SCHEMA,
         WRITE_SCHEMA,
+        *(text for steps in MIGRATIONS.values() for pair in steps for text in pair),
         *UPSERT_STATES,
         UPSERT_SERVICES,
         UPSERT_ENTITIES,

@@ -76,17 +76,27 @@ class GraphAtlas:
         return self._open
 
     def ensure_schema(self) -> None:
-        """Create constraints and indexes where missing."""
+        """Create constraints and indexes where missing, and bring an older graph to this version."""
         rows = self._read(cypher.READ_SCHEMA, {"id": _SCHEMA_ID})
-        found = int(rows[0]["version"]) if rows else cypher.SCHEMA_VERSION
-        if found > cypher.SCHEMA_VERSION:
+        found = int(rows[0]["version"]) if rows else None
+        if found == cypher.SCHEMA_VERSION:
+            # Nothing to write: an account that may not change the schema, or only reads, can open the graph.
+            return
+        if found is not None and found > cypher.SCHEMA_VERSION:
             raise AtlasSchemaError(
                 f"the graph has schema {found}, this version knows {cypher.SCHEMA_VERSION}",
                 hint="update industriverse",
             )
         self._open.define(cypher.SCHEMA)
-        parameters = {"id": _SCHEMA_ID, "version": cypher.SCHEMA_VERSION}
-        self._open.write([Statement(cypher.WRITE_SCHEMA, parameters)])
+        first = cypher.SCHEMA_VERSION if found is None else found + 1
+        for version in range(first, cypher.SCHEMA_VERSION + 1):
+            for left, step in cypher.MIGRATIONS[version] if found is not None else ():
+                # In batches, each a transaction, until nothing is left to be done.
+                while self._read(left, {})[0]["total"]:
+                    self._open.write([Statement(step, {"limit": MAX_BATCH})])
+            # Version by version: whoever is interrupted goes on from here.
+            parameters = {"id": _SCHEMA_ID, "version": version}
+            self._open.write([Statement(cypher.WRITE_SCHEMA, parameters)])
 
     def upsert_states(self, states: Sequence[EnergyState]) -> None:
         """Write states with their service and entities, all or none."""

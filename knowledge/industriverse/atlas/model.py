@@ -240,8 +240,8 @@ def state_of_row(row: Mapping[str, Any]) -> EnergyState:
     identifier, domain, regime, service = row["id"], row["domain"], row["regime"], row["service"]
     time_ns, energy, entropy = row["timestamp_ns"], row["energy"], row["entropy"]
     entities, reference, evidence = row["entities"], row["reference_digest"], row["evidence"]
-    # None in graphs that were written before states had a place in a space.
-    vector = row["vector"] or ()
+    # Segments that were archived before states had a place in a space have no such column.
+    vector = row.get("vector") or ()
     try:
         texts = "".join((identifier, domain, regime, service, *entities))
     except TypeError:
