@@ -13,8 +13,8 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge
 
-from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import AuditBrokenError
+from industriverse.storage import open_durable
 
 __all__ = ["GENESIS", "AuditEntry", "AuditLog", "AuditPage", "AuditRecord", "entry_hash", "verify_audit"]
 

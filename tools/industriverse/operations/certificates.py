@@ -39,6 +39,7 @@ class Issued:
         certificate_id: SHA-256 digest by which a following certificate names this one.
         path: The certificate, JSON.
         evidence_path: The raw window that it speaks of.
+        owner: Account of whoever had this window certified first, empty if that was before it was noted.
         verified: What verification with the public key says.
         envelope: The certificate itself.
     """
@@ -46,6 +47,7 @@ class Issued:
     certificate_id: str
     path: str
     evidence_path: str
+    owner: str
     verified: VerifiedCertificate
     envelope: dict[str, Any]
 
@@ -89,8 +91,11 @@ class CertificateStore:
         stream: str,
         alpha: float,
         nonce: bytes | None,
+        owner: str,
     ) -> Issued:
         """Certify a window, or return the certificate that this very window has already.
+
+        The window belongs to ``owner`` if nobody had it certified before, whatever level and nonce are asked for.
 
         Raises:
             NotInEquilibriumError: If a check fails.
@@ -116,7 +121,10 @@ class CertificateStore:
             clock=self._clock,
         )
         certificate_id = certificate_digest(envelope)
-        _write_durably(self._paths.certificates / f"{evidence_id}.window", evidence)
+        window_path = self._paths.certificates / f"{evidence_id}.window"
+        if not window_path.exists():
+            _write_durably(self._owner_path(evidence_id), owner.encode())
+            _write_durably(window_path, evidence)
         _write_durably(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
         # The chain is what counts: a certificate that a dying process left out of it is issued anew.
         _write_durably(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
@@ -143,7 +151,9 @@ class CertificateStore:
             )
         envelope: dict[str, Any] = json.loads(content)
         evidence = self._paths.certificates / f"{verified.predicate.evidence_sha256}.window"
-        return Issued(certificate_id, str(path), str(evidence), verified, envelope)
+        noted = self._owner_path(verified.predicate.evidence_sha256)
+        owner = noted.read_text() if noted.exists() else ""
+        return Issued(certificate_id, str(path), str(evidence), owner, verified, envelope)
 
     def of_stream(self, stream: str) -> tuple[str, ...]:
         """Ids of a stream's certificates, oldest first."""
@@ -151,6 +161,9 @@ class CertificateStore:
 
     def _certificate_path(self, certificate_id: str) -> Path:
         return self._paths.certificates / f"{certificate_id}.json"
+
+    def _owner_path(self, evidence_sha256: str) -> Path:
+        return self._paths.certificates / f"{evidence_sha256}.owner"
 
     def _chain_path(self, stream: str) -> Path:
         # Names come from callers; a digest means nothing to the file system and is never too long for it.

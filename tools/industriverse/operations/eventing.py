@@ -15,9 +15,9 @@ from industriverse.eil.events.detector import EventDetector
 from industriverse.eil.events.reference import EventReference
 from industriverse.eil.events.watch import EventTicket, EventWatcher, EventWatchSummary
 from industriverse.operations.costs import count_steps
-from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.signals.events import Event, TemplateMiner
+from industriverse.storage import open_durable
 
 __all__ = ["EventStore", "EventStreams", "EventsLearned", "LiveEvents"]
 

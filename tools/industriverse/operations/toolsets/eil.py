@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.eil.quarantine import RegimeShift
+from industriverse.operations.amounts import account_of
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.examples import eil as examples
@@ -263,7 +264,7 @@ def _nonce(text: str | None) -> bytes | None:
         ) from None
 
 
-def _prove(services: Services, request: ProveInput) -> ProveOutput:
+def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
     live = services.streams.watched(request.stream)
     reference = services.streams.equilibrium(request.stream)
     if reference is None:
@@ -287,7 +288,12 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
             hint="prove a window of later samples",
         )
     issued = services.certificates.issue(
-        window, reference, stream=request.stream, alpha=request.alpha, nonce=_nonce(request.nonce)
+        window,
+        reference,
+        stream=request.stream,
+        alpha=request.alpha,
+        nonce=_nonce(request.nonce),
+        owner=owner,
     )
     record_proof(services, issued)
     predicate = issued.verified.predicate
@@ -322,10 +328,11 @@ async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutp
     """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.
 
     The certificate is signed and can be verified offline with the public key alone. A window that has a
-    certificate gets the same one again.
+    certificate gets the same one again. Whoever obtained it first may mint.
 
     Raises:
         NotFoundError: If there is no such stream or nothing was learned from it.
         NotInEquilibriumError: If a check fails.
     """
-    return await context.platform.run(_prove, context.platform.services, request)
+    owner = account_of(context.principal)
+    return await context.platform.run(_prove, context.platform.services, request, owner)
