@@ -42,6 +42,9 @@ can look right for hours."""
 REPLAN_AFTER_LOOKS = 6
 """Restless looks after which the plan is thought over: by then there is evidence that the first one lacked."""
 
+GIVEN_UP_AFTER_LOOKS = 24
+"""Restless looks after the last plan that end the watch of a run without a person: a new run may find a new plan."""
+
 MOST_PLANS = 3
 """Plans tried in one run; after that it only watches, and reverts if the plant does not come back."""
 
@@ -221,6 +224,8 @@ async def verify(state: ResponseState, runtime: Runtime[GraphContext]) -> Comman
         if may_think_again and (relapsed or restless >= REPLAN_AFTER_LOOKS):
             tell(runtime, f"verify: not back after {hours:.3g} h; thinking again with what was seen since")
             return Command(goto="review", update={"watched_hours": hours, "watch_ended": False})
+        if state["mode"] in LIMITS and restless >= GIVEN_UP_AFTER_LOOKS:
+            break
     recovered = calm >= RECOVERED_AFTER_LOOKS
     after = hours - (calm - 1) * pace if recovered else hours
     outcome = f"back in equilibrium after {after:.3g} h" if recovered else f"not back after {after:.3g} h"
