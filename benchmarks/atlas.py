@@ -5,8 +5,8 @@
 
 A raw call is the same text with the same values given to the library below without anything of ours: kglite, the
 official Bolt driver, obstore, zarr, plain files. Ours and raw take turns, many times, and the medians are
-compared, so that a loaded machine slows both; of what runs in this process alone the CPU time is compared. ``--servers`` starts ArcadeDB and SeaweedFS, from the packages of
-the development extra.
+compared, so that a loaded machine slows both; of what runs in this process alone the CPU time is compared.
+``--servers`` starts ArcadeDB and SeaweedFS, from the packages of the development extra, with at most 2,000 states.
 """
 
 import argparse
