@@ -298,20 +298,57 @@ def OBJECT(number: int) -> bytes:  # noqa: N802
 
 
 def local_objects(folder: Path) -> dict[str, float]:
-    """Objects in a folder beside plain files that are synced, as ours are, with their folder."""
-    raw = folder / "raw-objects"
-    raw.mkdir()
+    """Objects in a folder beside plain files with the same promise, and beside files in one folder, which promise less.
 
-    def put(name: str, content: bytes) -> None:
-        with (raw / name).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        descriptor = os.open(raw, os.O_RDONLY)
+    The promise is that a file is there whole or not at all, in folders that stay small, and on disk with every
+    folder entry that leads to it. A file that is written in place is torn by a kill.
+    """
+    raw, flat = folder / "raw-objects", folder / "flat-objects"
+    for one in (raw, flat):
+        one.mkdir()
+
+    def sync(path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
 
-    return objects(ObjectStore(folder / "objects"), put, lambda name: (raw / name).read_bytes())
+    def write(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def place(name: str) -> Path:
+        return raw / name[:2] / name[2:4] / name
+
+    def put(name: str, content: bytes) -> None:
+        path = place(name)
+        new = [one for one in (path.parent, path.parent.parent) if not one.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{name}.unfinished")
+        write(unfinished, content)
+        unfinished.rename(path)
+        for one in (path.parent, *(one.parent for one in new)):
+            sync(one)
+
+    def put_flat(name: str, content: bytes) -> None:
+        write(flat / name, content)
+        sync(flat)
+
+    store = ObjectStore(folder / "objects")
+    found = objects(store, put, lambda name: place(name).read_bytes())
+    serial = itertools.count(90_000)
+
+    def ours() -> None:
+        for _ in range(OBJECTS):
+            store.put_bytes(OBJECT(next(serial)))
+
+    def theirs() -> None:
+        for one in (OBJECT(next(serial)) for _ in range(OBJECTS)):
+            put_flat(hashlib.sha256(one).hexdigest(), one)
+
+    unsafe = compared("put_flat", OBJECTS, ours, theirs)
+    return {**found, "put_share_of_files_in_one_folder": unsafe["put_flat_share"]}
 
 
 def raw_s3(settings: S3Settings, prefix: str) -> "S3Store":
