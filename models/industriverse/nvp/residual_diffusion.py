@@ -56,9 +56,9 @@ class ResidualDiffusion(nn.Module):
     A network sees the state, the solver's increment and the difference of its embedded pair and predicts the
     velocity along the angle between residual and noise (Salimans and Ho, ICLR 2022, appendix D); from noise,
     `steps` steps of Euler along its probability flow lead to a sample. A Gaussian residual of the size that the
-    flux is scaled to has no velocity, so few steps do not narrow it. As in PDE-Refiner (Lippe et al., NeurIPS 2023) a few steps refine a frame, but here it is the
-    *flux* of the residual. The flux is scaled by the embedded estimate. A sample that would lower the entropy is
-    replaced by the solver's frame.
+    flux is scaled to has no velocity, so few steps do not narrow it. As in PDE-Refiner (Lippe et al., NeurIPS
+    2023) a few steps refine a frame, but here it is the *flux* of the residual, scaled by the embedded estimate.
+    A sample that would lower the entropy is replaced by the solver's frame.
 
     Samples are weighted by exp(-beta z²/2), z the excess of the entropy they produce over the solver's,
     standardised by what training frames had: a balance that the flux form does not settle by itself.
