@@ -204,6 +204,12 @@ def is_lock_timeout(error: Exception) -> bool:
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
+    except sqlite3.Error as error:
+        # What is run past SQLAlchemy comes without its wrapping.
+        problem = str(error)
+        if isinstance(error, sqlite3.OperationalError) and "locked" in problem:
+            raise _busy() from error
+        raise LedgerError(f"the ledger {engine.url.database} failed: {problem}") from error
     except DBAPIError as error:
         problem, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", None)
         if state in _CONFLICTS:
@@ -211,16 +217,19 @@ def _translated(engine: Engine) -> Iterator[None]:
                 f"another program was writing: {problem}", hint="do the same again"
             ) from error
         if state == _LOCK_TIMEOUT or (isinstance(error, OperationalError) and "locked" in problem):
-            raise LedgerBusyError(
-                f"the ledger was locked for {_BUSY_TIMEOUT_S:g} s",
-                hint="try again when other writers are done",
-            ) from error
+            raise _busy() from error
         raise LedgerError(f"the ledger {engine.url.database} failed: {problem}") from error
     except PoolTimeout as error:
         raise LedgerBusyError(
             f"no connection to the ledger became free in {_BUSY_TIMEOUT_S:g} s",
             hint="try again when other work is done",
         ) from error
+
+
+def _busy() -> LedgerBusyError:
+    return LedgerBusyError(
+        f"the ledger was locked for {_BUSY_TIMEOUT_S:g} s", hint="try again when other writers are done"
+    )
 
 
 def _url(url_or_path: str | Path) -> URL:
