@@ -72,7 +72,9 @@ _APPEND_POSTGRESQL = text(
     "CAST(:e_balance AS bigint[]))"
 )
 
-_SQLITE_END = "SELECT h.sequence, h.hash, t.created_ns FROM head AS h LEFT JOIN transactions AS t USING (sequence)"
+_SQLITE_END = (
+    "SELECT h.sequence, h.hash, t.created_ns FROM head AS h LEFT JOIN transactions AS t USING (sequence)"
+)
 _SQLITE_KNOWN = (
     "SELECT sequence, key, kind, reference, created_ns, hash, content_hash FROM transactions WHERE key IN "
 )
