@@ -200,6 +200,25 @@ def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learne
     on(learned, second)
 
 
+def test_the_same_telemetry_under_another_name_is_the_same_evidence(learned: Path) -> None:
+    async def story(platform: Platform) -> None:
+        await two_days_on(platform)
+        streams = platform.services.streams
+        seen = await platform.run(streams.store.frame, PLANT)
+        await platform.run(streams.ingest, "mirror", seen)
+        clean = streams.watched(PLANT).reference.clean_rows
+        await call(platform, "signal_compile", stream="mirror", clean_rows=clean)
+        proof = await prove(platform)
+        mirrored = await call(platform, "eil_prove", stream="mirror", at=at_hour(CLEAN_HOURS + 26))
+        assert mirrored.certificate_id != proof.certificate_id
+        assert mirrored.evidence_sha256 == proof.evidence_sha256
+        await call(platform, "economy_mint", certificate_id=mirrored.certificate_id)
+        with pytest.raises(ReplayedProofError):
+            await call(platform, "economy_mint", certificate_id=proof.certificate_id)
+
+    on(learned, story)
+
+
 def test_a_certificate_from_before_owners_were_noted_is_the_installations(learned: Path) -> None:
     ada = Principal("ada", frozenset({"mint", "prove"}))
 
