@@ -31,6 +31,11 @@ def books(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return url
 
 
+def issue(platform: Platform, amount: int) -> None:
+    """Bring CEU into being for whoever owns the books."""
+    platform.services.ledger.issue(key="i", asset=Asset.CEU, account="treasury", amount=amount * MICRO)
+
+
 def test_the_books_of_an_installation_and_of_its_tenants_are_kept_apart_in_postgresql(
     books: str, tmp_path: Path
 ) -> None:
@@ -38,12 +43,7 @@ def test_the_books_of_an_installation_and_of_its_tenants_are_kept_apart_in_postg
 
     async def story(platform: Platform) -> None:
         for place, amount in ((platform, 3), (platform.of_tenant("north"), 5)):
-            services = place.services
-            await place.run(
-                lambda services=services, amount=amount: services.ledger.issue(
-                    key="i", asset=Asset.CEU, account="treasury", amount=amount * MICRO
-                )
-            )
+            await place.run(issue, place, amount)
         read = await call(platform, "economy_read", asset="CEU")
         assert (read.balance, read.supply) == ("3.000000", "3.000000")
         # The meter books there as well, and what it reads is not what it kept from before.
