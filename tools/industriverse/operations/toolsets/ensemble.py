@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import count_steps
 from industriverse.operations.ensembling import (
     EnsembleSettings,
     Measured,
@@ -137,6 +138,7 @@ def _output(found: Measured, with_values: bool) -> EnsembleOutput:
     scope="forecast",
     title="Forecast with measurements",
     read_only=True,
+    cost=1_000,
     examples=(Example("How sure is the forecast of the water network?", {"stream": "water"}),),
 )
 async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> EnsembleOutput:
@@ -173,4 +175,5 @@ async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> Ens
             channel=request.channel,
             limit=request.limit,
         )
+    count_steps(found.steps)
     return _output(found, request.with_values)
