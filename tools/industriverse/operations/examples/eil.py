@@ -213,6 +213,10 @@ EXPECT: Final = asked(
     "ignore tank 1 tomorrow morning",
     "mute the alarms during the maintenance window",
     stream="water",
+    order="4711",
+    start="2026-03-01T14:00:00Z",
+    end="2026-03-01T16:00:00Z",
+    channels=["tank-1.level"],
 )
 
 FEEDBACK: Final = asked(
@@ -224,4 +228,6 @@ FEEDBACK: Final = asked(
     "give feedback on the ticket",
     "silence pump 3 for two hours",
     stream="water",
+    subject="t-0123456789ab",
+    verdict="false",
 )

@@ -93,4 +93,6 @@ FIELD: Final = asked(
     "store a temperature field to be forecast",
     "upload frames of the heat equation",
     domain="heat",
+    frames=[[[[20.0, 20.5], [21.0, 20.5]]]],
+    frame_s=1.0,
 )
