@@ -11,7 +11,10 @@ from typing import Any
 
 __all__ = ["misstated"]
 
-_CALM_WORDS = r"(?:calm|quiet|undisturbed|healthy|all clear|in equilibrium|at equilibrium|back to normal|normal|stable|safe)"
+_CALM_WORDS = (
+    r"(?:calm|quiet|undisturbed|healthy|all clear|in equilibrium|at equilibrium|"
+    r"back to normal|normal|stable|safe)"
+)
 _ALARM_WORDS = (
     r"(?:in alarm|alarming|disturbed|abnormal|anomalous|unstable|under attack|attacked|compromised|unsafe|"
     r"out of equilibrium|far from equilibrium)"
