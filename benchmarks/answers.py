@@ -164,8 +164,10 @@ async def _ask_a_function(platform: Platform, asked: Asked) -> Judged:
     model = ModelAnswers(FunctionModel(script), answers.open_server, Conversations(platform.clock))
     context = OperationContext(platform, LOCAL_OPERATOR)
     answered = await model.answer(Question(asked.question, "benchmark", "model"), context)
-    result = await invoke(platform, asked.tool, answered.arguments, principal=LOCAL_OPERATOR)
     got = ask_output(answered, "benchmark")
+    if answered.kind != "answer":
+        return await judge(platform, asked, got, None)
+    result = await invoke(platform, asked.tool, answered.arguments, principal=LOCAL_OPERATOR)
     return await judge(platform, replace(asked, facts=()), got, result)
 
 
