@@ -19,9 +19,12 @@ demo: environment
 	@$(BIN)/industriverse demo $(DEMO_OPTIONS)
 
 # torch, kglite and scikit-learn together need more static TLS than glibc sets aside for libraries loaded late.
+# A file stays in one process, so that its tests share what they prepared; each process computes with one thread.
+TEST_PROCESSES ?= logical
 test: environment
 	@echo "test: running the whole suite"
-	@GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/python -m pytest $(TEST_OPTIONS)
+	@OMP_NUM_THREADS=1 GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 $(BIN)/python -m pytest \
+		--numprocesses $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_OPTIONS)
 
 lint: environment
 	@echo "lint: ruff, formatting, strict types, layers"

@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import json
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from industriverse.atlas.fields import CHUNK_STEPS, SHARD_STEPS, open_field, put
 from industriverse.atlas.graph import GraphAtlas, row_of
 from industriverse.atlas.objects import ObjectStore
 from industriverse.atlas.s3 import S3ObjectStore, S3Settings
+from industriverse.operations.memory import ARCHIVE_EVERY, KEPT_STATES
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -81,6 +83,11 @@ def states(first: int, count: int) -> list[EnergyState]:
 def resident_mb() -> float:
     """Resident memory of this process now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096 / 1e6
+
+
+def peak_mb() -> float:
+    """The most memory that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -350,9 +357,9 @@ def embedded(folder: Path, total: int) -> dict[str, float]:
 
 
 def retention(folder: Path, total: int, kept: int) -> dict[str, float]:
-    """A long stream of which the graph holds the newest part."""
+    """A long stream of which the graph holds the newest part, archived as often as the platform does."""
     store = ObjectStore(folder / "archive")
-    peak, spent = 0.0, 0.0
+    spent = 0.0
     began = time.perf_counter()
     with open_atlas(folder / "long") as atlas:
         archive = Archive(atlas, store)
@@ -360,12 +367,13 @@ def retention(folder: Path, total: int, kept: int) -> dict[str, float]:
             batch = states(first, BATCH)
             atlas.upsert_states(batch)
             atlas.link_transitions([Transition(one.id, two.id, "drift") for one, two in pairwise(batch)])
-            if (first + BATCH) % 20_000 == 0:
+            if (first + BATCH) % ARCHIVE_EVERY == 0:
                 mark = time.perf_counter()
                 archive.keep_newest(kept)
                 spent += time.perf_counter() - mark
-                peak = max(peak, resident_mb())
-                print(f"{first + BATCH} states, {resident_mb():.0f} MB", file=sys.stderr, flush=True)
+            if (first + BATCH) % 20_000 == 0:
+                said = f"{first + BATCH} states, {resident_mb():.0f} MB, at most {peak_mb():.0f}"
+                print(said, file=sys.stderr, flush=True)
         seconds = time.perf_counter() - began
         mark = time.perf_counter()
         assert archive.state("state-000000007") == states(7, 1)[0]
@@ -378,7 +386,7 @@ def retention(folder: Path, total: int, kept: int) -> dict[str, float]:
         "states": total,
         "in_graph": held,
         "segments_mb": round(sum(one.size_bytes for one in store.objects()) / 1e6, 1),
-        "peak_resident_mb": round(peak),
+        "peak_resident_mb": round(peak_mb()),
         "states_per_s": round(total / seconds),
         "archiving_share": round(spent / seconds, 3),
         "oldest_by_id_s": round(by_id, 3),
@@ -424,7 +432,7 @@ def main() -> None:
     )
     parser.add_argument("--states", type=int, default=20_000)
     parser.add_argument("--retention", type=int, default=0, help="length of a stream run with retention")
-    parser.add_argument("--kept", type=int, default=100_000)
+    parser.add_argument("--kept", type=int, default=KEPT_STATES, help="states that the graph then holds")
     parser.add_argument("--bolt", nargs=4, metavar=("URI", "USER", "PASSWORD", "DATABASE"))
     parser.add_argument(
         "--servers", action="store_true", help="start ArcadeDB and SeaweedFS and measure them too"

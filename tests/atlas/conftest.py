@@ -76,6 +76,35 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Weed:
     return one
 
 
+@pytest.fixture(scope="session")
+def _mortal_arcade(tmp_path_factory: pytest.TempPathFactory) -> Arcade:
+    return Arcade(tmp_path_factory.mktemp("mortal-arcade"))
+
+
+@pytest.fixture
+def mortal_arcade(_mortal_arcade: Arcade) -> Arcade:
+    """An empty server that speaks Bolt and may be killed."""
+    if _mortal_arcade.server.process is None:
+        _mortal_arcade.server.start()
+        _STARTED.append(_mortal_arcade.server)
+    _over_bolt(_mortal_arcade.settings)
+    return _mortal_arcade
+
+
+@pytest.fixture(scope="session")
+def _mortal_weed(tmp_path_factory: pytest.TempPathFactory) -> Weed:
+    return Weed(tmp_path_factory.mktemp("mortal-weed"))
+
+
+@pytest.fixture
+def mortal_weed(_mortal_weed: Weed) -> Weed:
+    """An S3 server that may be killed; a test takes a prefix of its own."""
+    if _mortal_weed.server.process is None:
+        _mortal_weed.server.start()
+        _STARTED.append(_mortal_weed.server)
+    return _mortal_weed
+
+
 @pytest.fixture(params=list(OPENERS))
 def opener(request: pytest.FixtureRequest) -> Opener:
     """Opens the same graph each time it is called."""

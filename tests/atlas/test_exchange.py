@@ -133,7 +133,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(value=VALUES)
 def test_every_value_comes_back_from_its_literal(value: object) -> None:
     assert value_of(literal(value)) == value

@@ -17,11 +17,6 @@ from industriverse.atlas.objects import ObjectStore
 KILLS = 3
 
 
-@pytest.fixture
-def arcade_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Arcade:
-    return Arcade(tmp_path_factory.mktemp("killed-arcade"))
-
-
 def test_an_embedded_graph_survives_the_death_of_its_writer(tmp_path: Path) -> None:
     objects = ObjectStore(tmp_path / "objects")
     killed = kill_graph({"folder": str(tmp_path / "atlas")}, KILLS, objects, None)
@@ -29,23 +24,16 @@ def test_an_embedded_graph_survives_the_death_of_its_writer(tmp_path: Path) -> N
 
 
 @pytest.mark.service
-def test_a_graph_behind_bolt_survives_the_death_of_its_server(
-    tmp_path: Path, arcade_of_its_own: Arcade
-) -> None:
-    arcade = arcade_of_its_own
-    arcade.server.start()
-    try:
-        settings = arcade.settings
-        place = {
-            "uri": settings.uri,
-            "user": settings.user,
-            "password": settings.password,
-            "database": settings.database,
-        }
-        killed = kill_graph(place, 2, ObjectStore(tmp_path / "objects"), arcade.server)
-        assert killed.acknowledged >= 2
-    finally:
-        arcade.server.stop()
+def test_a_graph_behind_bolt_survives_the_death_of_its_server(tmp_path: Path, mortal_arcade: Arcade) -> None:
+    settings = mortal_arcade.settings
+    place = {
+        "uri": settings.uri,
+        "user": settings.user,
+        "password": settings.password,
+        "database": settings.database,
+    }
+    killed = kill_graph(place, 2, ObjectStore(tmp_path / "objects"), mortal_arcade.server)
+    assert killed.acknowledged >= 2
 
 
 def test_a_folder_of_objects_survives_the_death_of_its_writer(tmp_path: Path) -> None:
@@ -53,20 +41,16 @@ def test_a_folder_of_objects_survives_the_death_of_its_writer(tmp_path: Path) ->
 
 
 @pytest.mark.service
-def test_objects_on_s3_survive_the_death_of_their_server(tmp_path_factory: pytest.TempPathFactory) -> None:
-    weed = Weed(tmp_path_factory.mktemp("killed-weed"))
-    weed.server.start()
-    try:
-        settings = weed.settings()
-        place = {
-            "bucket": settings.bucket,
-            "endpoint": settings.endpoint,
-            "access_key": settings.access_key,
-            "secret_key": settings.secret_key,
-        }
-        assert kill_objects(place, 2, weed.server).acknowledged >= 2
-    finally:
-        weed.server.stop()
+def test_objects_on_s3_survive_the_death_of_their_server(mortal_weed: Weed) -> None:
+    settings = mortal_weed.settings(prefix=secrets.token_hex(4))
+    place = {
+        "bucket": settings.bucket,
+        "endpoint": settings.endpoint,
+        "prefix": settings.prefix,
+        "access_key": settings.access_key,
+        "secret_key": settings.secret_key,
+    }
+    assert kill_objects(place, 2, mortal_weed.server).acknowledged >= 2
 
 
 @pytest.mark.service

@@ -117,3 +117,16 @@ def test_bad_input_is_one_line(alarmed: Path, tmp_path: Path) -> None:
         busy = run("check", "--home", alarmed)
     assert busy.exit_code == 1
     assert "another process owns" in busy.output
+
+
+def test_roles_are_printed_for_one_database_and_the_reader_writes_nothing() -> None:
+    lines = run("roles", "--database", "plant-7").output.splitlines()
+    assert all("`plant-7`" in line or line.startswith("CREATE ROLE ") for line in lines)
+    of_reader = [line for line in lines if line.endswith("TO industriverse_reader;")]
+    assert of_reader == [
+        "GRANT ACCESS ON DATABASE `plant-7` TO industriverse_reader;",
+        "GRANT MATCH {*} ON GRAPH `plant-7` ELEMENTS * TO industriverse_reader;",
+    ]
+    refused = run("roles", "--database", "x` TO PUBLIC; //")
+    assert refused.exit_code == 1
+    assert "is no name of a database" in refused.output

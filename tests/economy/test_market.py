@@ -11,8 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import select
 
-from economy.places import HISTORIES, Place
+from economy.places import HISTORIES, Place, emptied
 from industriverse.economy import (
     MICRO,
     Asset,
@@ -24,6 +25,7 @@ from industriverse.economy import (
     PostingError,
     SlippageError,
     amm,
+    schema,
 )
 from industriverse.economy.amm import Reserves
 from industriverse.economy.ledger import Ledger
@@ -434,27 +436,32 @@ class Exchange(RuleBasedStateMachine):
         self.model = Reserves(x - done.ceu, y - done.other, s - shares)
 
     @invariant()
-    def a_share_never_becomes_worth_less_and_the_books_are_in_order(self) -> None:
+    def a_share_never_becomes_worth_less(self) -> None:
         held = self.market.reserves(POOL)
         assert held == self.model
         if held.shares:
             value = Fraction(held.ceu * held.other, held.shares**2)
             assert self.value is None or value >= self.value
             self.value = value
-        report = self.ledger.verify()
-        assert report.ok, str(report.fault)
-        for asset in (Asset.CEU, Asset.MUNT, POOL):
-            accounts = ("ada", "bo", "cy", "pool:CEU-MUNT")
-            assert report.supply[asset] == sum(self.ledger.balance(account, asset) for account in accounts)
 
     def teardown(self) -> None:
+        # The auditor goes through every step and its pool rule, so that one look at the end sees them all.
+        report = self.ledger.verify()
+        assert report.ok, str(report.fault)
+        with self.ledger.reading() as connection:
+            rows = connection.execute(select(schema.balances).where(~schema.balances.c.issuer)).all()
+        assert all(row.amount >= 0 for row in rows)
+        for asset in (Asset.CEU, Asset.MUNT, POOL):
+            assert report.supply[asset] == sum(row.amount for row in rows if row.asset == asset)
         self.ledger.close()
 
 
 def test_every_random_history_of_a_pool_equals_the_rational_model(new_place: Callable[[], Place]) -> None:
+    again = emptied(new_place)
+
     class Machine(Exchange):
         def __init__(self) -> None:
-            super().__init__(new_place)
+            super().__init__(again)
 
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=HISTORIES, stateful_step_count=15, deadline=None)

@@ -25,6 +25,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
 
 from industriverse.cli.serving import HttpOptions
+from industriverse.economy.rules import budget_account
 from industriverse.mcp_server.authentication import JwtVerifier, OAuthSettings
 from industriverse.mcp_server.callers import NOBODY, principal_in
 from industriverse.mcp_server.composition import compose
@@ -32,12 +33,14 @@ from industriverse.mcp_server.edge import Limits
 from industriverse.mcp_server.errors import AuthenticationSettingsError
 from industriverse.mcp_server.logs import JsonLines, Redaction
 from industriverse.mcp_server.web import WebSettings
+from industriverse.operations.amounts import account_of
 from industriverse.operations.context import (
     LOCAL_OPERATOR,
     OWNERS,
     ApprovalAnswer,
     ApprovalRequest,
     Principal,
+    is_reserved,
 )
 from industriverse.operations.home import Home, paths_of
 from industriverse.operations.platform import Platform
@@ -144,6 +147,7 @@ BAD_TOKENS: dict[str, Callable[[Authority], str]] = {
     "of nobody": lambda a: a.token("read", sub=None),
     "of an empty subject": lambda a: a.token("read", sub="", client_id="local-operator"),
     "of the owner": lambda a: a.token("read", sub="local-operator"),
+    "of one who spells out where it comes from": lambda a: a.token("read", sub="oauth:alice"),
     "of the response graph": lambda a: a.token("read", sub="response-graph", tenant="north"),
     "of one who reads like the owner": lambda a: a.token("read", sub=" Local-Operator"),
     "another key": lambda a: a.token("read", key=ec.generate_private_key(ec.SECP256R1())),
@@ -163,6 +167,22 @@ def test_a_token_that_bears_the_owners_name_stands_for_nobody() -> None:
     assert (
         principal_in(AccessToken(token="", client_id="c", subject="alice", scopes=["read"])).name == "alice"
     )
+
+
+def test_a_subject_of_the_authorization_server_and_a_token_of_the_same_name_are_two_callers() -> None:
+    def caller(subject: str, **claims: str) -> Principal:
+        return principal_in(
+            AccessToken(token="", client_id="c", subject=subject, scopes=["trade"], claims=claims)
+        )
+
+    named, vouched = caller("alice"), caller("alice", iss=ISSUER)
+    assert (named.name, vouched.name) == ("alice", "oauth:alice")
+    assert account_of(named) != account_of(vouched)
+    assert budget_account(named.name) != budget_account(vouched.name)
+    for name in ("oauth:alice", " OAuth:alice", "\uff4fauth:alice"):
+        # Nobody comes to the other's name by spelling it out.
+        assert caller(name) == NOBODY
+        assert is_reserved(name)
 
 
 @pytest.mark.parametrize("kind", BAD_TOKENS)

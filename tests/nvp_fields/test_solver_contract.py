@@ -147,3 +147,14 @@ def test_the_flux_of_least_norm_reproduces_any_change_of_zero_mean(boundary: Bou
     change = torch.randn(3, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     change -= change.mean(dim=(-2, -1), keepdim=True)
     torch.testing.assert_close(-grid.divergence(minimal_flux(change, grid)), change, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "wall"])
+def test_the_compiled_fluxes_of_shallow_water_are_those_that_carry_gradients(boundary: Boundary) -> None:
+    case = make_case("shallow_water", boundary)
+    state = case.solver.advance(case.state)
+    compiled = case.solver.advance(state)
+    gravity = case.solver.coefficients["gravity"].clone().requires_grad_()
+    traced = case.solver.with_coefficients(gravity=gravity).advance(state)
+    assert traced.requires_grad
+    torch.testing.assert_close(traced.detach(), compiled, rtol=1e-12, atol=1e-12)

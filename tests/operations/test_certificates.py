@@ -1,5 +1,6 @@
 """Certificates and tokens: one a window, refused once altered, minted once."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,13 @@ import pytest
 
 from industriverse.economy.errors import EconomyError, ReplayedProofError
 from industriverse.eil.proof.errors import ProofError
-from industriverse.operations.context import Principal
-from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
+from industriverse.operations.context import LOCAL_OPERATOR, Principal
+from industriverse.operations.errors import (
+    InvalidArgumentsError,
+    NotAllowedError,
+    NotFoundError,
+    OperationError,
+)
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
 from prepared_plant import CLEAN_HOURS, PLANT, Prepared, call, on
@@ -144,11 +150,18 @@ def test_a_certificate_under_the_name_of_another_is_refused(learned: Path) -> No
     on(learned, tale)
 
 
-def test_who_mints_is_who_is_paid(learned: Path) -> None:
+def test_only_who_had_the_window_certified_first_may_mint_and_is_paid(learned: Path) -> None:
+    ada, bo = (Principal(name, frozenset({"mint", "prove"})) for name in ("ada", "bo"))
+
     async def story(platform: Platform) -> None:
         await two_days_on(platform)
-        proof = await prove(platform)
-        ada = Principal("ada", frozenset({"mint"}))
+        proof = await prove(platform, caller=ada)
+        # Another's is the same certificate, and one at another level is one for the same window.
+        others = [await prove(platform, caller=bo), await prove(platform, caller=bo, alpha=0.02)]
+        assert others[0] == proof
+        for caller, certificate in itertools.product((bo, LOCAL_OPERATOR), (proof, others[1])):
+            with pytest.raises(NotAllowedError, match="certified for another caller first"):
+                await call(platform, "economy_mint", caller=caller, certificate_id=certificate.certificate_id)
         minted = await call(platform, "economy_mint", caller=ada, certificate_id=proof.certificate_id)
         assert minted.account == "account:ada"
         assert float(minted.balance_pft) == float(minted.amount_pft) > 0
@@ -182,6 +195,22 @@ def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learne
 
     certificate_id = on(learned, first)
     on(learned, second)
+
+
+def test_a_certificate_from_before_owners_were_noted_is_the_installations(learned: Path) -> None:
+    ada = Principal("ada", frozenset({"mint", "prove"}))
+
+    async def story(platform: Platform) -> None:
+        await two_days_on(platform)
+        proof = await prove(platform, caller=ada)
+        (learned / "certificates" / f"{proof.evidence_sha256}.owner").unlink()
+        again = await prove(platform, caller=ada, nonce="00ff")
+        with pytest.raises(NotAllowedError, match="certified for another caller first"):
+            await call(platform, "economy_mint", caller=ada, certificate_id=again.certificate_id)
+        minted = await call(platform, "economy_mint", certificate_id=proof.certificate_id)
+        assert minted.account == "treasury"
+
+    on(learned, story)
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 64, "f" * 5000, "²" * 64, "a\x00b"])

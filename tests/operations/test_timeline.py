@@ -11,6 +11,7 @@ from industriverse.operations.errors import OperationError
 from industriverse.operations.timeline import (
     COLUMNS,
     DISTURBED,
+    DWELL_S,
     QUIET_S,
     RECOVERED,
     REFERENCE,
@@ -95,6 +96,26 @@ def test_another_regime_of_the_detector_is_a_stretch_of_its_own() -> None:
     assert [one.sums.rows for one in stretches] == [2, 2, 2]
 
 
+def test_a_regime_that_does_not_last_is_part_of_the_one_that_it_interrupts() -> None:
+    dwell = int(DWELL_S / 60)
+    flapping = [0, 1, 0, 1, 2, 1, 0] * 30
+    timeline, stretches = told(START, [readings([False] * 210, flapping, minutes=1)])
+    assert {one.regime for one in stretches} == {REFERENCE}
+    assert timeline.present.sums.rows == 210
+    lasting = [0, 1, 0] + [2] * (dwell + 1)
+    timeline, stretches = told(START, [readings([False] * len(lasting), lasting, minutes=1)])
+    assert [one.regime for one in stretches] == [REFERENCE, "regime-2"]
+    assert final(stretches) == {0: (REFERENCE, 3), 4 * MINUTE: ("regime-2", dwell + 1)}
+    short, stretches = told(START, [readings([False] * (dwell + 3), lasting[:-1], minutes=1)])
+    assert [one.regime for one in stretches] == [REFERENCE]
+    assert short.trial is not None
+    # An alarm ends the doubt: what did not last is counted where it was.
+    later = readings([False] * (dwell + 3) + [True], lasting, minutes=1)
+    alarmed, reported = short.feed(later)
+    assert final(list(reported)) == {0: (REFERENCE, dwell + 3), (dwell + 4) * MINUTE: (DISTURBED, 1)}
+    assert alarmed.trial is None
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     alarm=st.lists(st.booleans() | st.just(False), min_size=1, max_size=60),
@@ -117,7 +138,7 @@ def test_how_readings_are_cut_into_blocks_changes_no_stretch(
     assert at_once.present.sums.rows == in_parts.present.sums.rows
     np.testing.assert_allclose(at_once.present.sums.totals, in_parts.present.sums.totals, atol=1e-9)
     # Every sample is in exactly one stretch, or waits to be told apart.
-    waiting = at_once.quiet.sums.rows if at_once.quiet else 0
+    waiting = sum(one.sums.rows for one in (at_once.quiet, at_once.trial) if one)
     assert sum(one[start][1] for start in ended) + at_once.present.sums.rows + waiting == len(alarm)
     # Reading again what was read changes nothing, and a timeline survives as text.
     assert in_parts.feed(whole) == (in_parts, ())

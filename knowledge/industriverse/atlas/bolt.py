@@ -109,6 +109,16 @@ class BoltEngine:
         """
         return self._translated(self._read(statements, timeout_s, row_limit), timeout_s + _GRACE_S, timeout_s)
 
+    def nearest(self, place: Sequence[float], limit: int, besides: str) -> list[Row]:
+        """By the server's index over vectors where it has one, else by its scan of all states.
+
+        Others write there too, so that nothing of it is kept on this side.
+        """
+        indexed = self.vector_index
+        parameters = {"vector": list(place), "limit": limit + indexed, "id": besides}
+        text = cypher.SIMILAR_BY_INDEX if indexed else cypher.SIMILAR
+        return self.read([Statement(text, parameters)])[0][:limit]
+
     def bookmarks(self) -> tuple[str, ...]:
         """What another engine must be given to see every write made here."""
         return tuple(self._wait(self._raw_bookmarks(), self._settings.connect_timeout_s))
@@ -119,11 +129,16 @@ class BoltEngine:
             return
         self._closed = True
         try:
-            self._wait(self._driver.close(), self._settings.connect_timeout_s)
+            self._wait(self._closed_driver(), self._settings.connect_timeout_s)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    async def _closed_driver(self) -> None:
+        await self._driver.close()
+        # Sockets of handshakes that failed are closed by the loop's next rounds, which must still come.
+        await asyncio.sleep(0.01)
 
     async def _connect(self) -> "AsyncDriver":
         neo4j, settings = self._neo4j, self._settings

@@ -1,7 +1,7 @@
 """Weights of models as objects, each version a node of the graph, old versions let go."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from industriverse.atlas.cypher_tools import HOLDERS
@@ -71,14 +71,16 @@ class Checkpoints:
 
     def versions(self, name: str) -> tuple[Model, ...]:
         """Every version of a model, newest first, those without weights among them."""
-        found: list[Model] = []
+        return tuple(one for one in self._all() if one.name == name)
+
+    def _all(self) -> Iterator[Model]:
         cursor = ""
         while True:
             page = self._atlas.search(Search(kind=Kind.MODEL, limit=MAX_LIMIT, cursor=cursor))
-            found += [one for one in page.records if isinstance(one, Model) and one.name == name]
+            yield from (one for one in page.records if isinstance(one, Model))
             cursor = page.next_cursor
             if not cursor:
-                return tuple(found)
+                return
 
     def keep_newest(self, name: str, versions: int) -> tuple[Model, ...]:
         """Let go of the weights of all but the newest versions; their nodes stay, as what was once in force.
@@ -91,7 +93,23 @@ class Checkpoints:
         """
         if versions < 1:
             raise SearchError(f"{versions} versions of {name!r:.80} to keep", hint="keep 1 or more")
-        held = [one for one in self.versions(name) if one.checkpoint]
+        return self._let_go(self.versions(name), versions)
+
+    def keep_newest_of_each(self, versions: int) -> tuple[Model, ...]:
+        """The same for every model.
+
+        Raises:
+            SearchError: If no version would be left.
+        """
+        if versions < 1:
+            raise SearchError(f"{versions} versions of each model to keep", hint="keep 1 or more")
+        by_name: dict[str, list[Model]] = {}
+        for one in self._all():
+            by_name.setdefault(one.name, []).append(one)
+        return tuple(old for found in by_name.values() for old in self._let_go(found, versions))
+
+    def _let_go(self, found: Iterable[Model], versions: int) -> tuple[Model, ...]:
+        held = [one for one in found if one.checkpoint]
         for old in held[versions:]:
             # The node first: what it no longer names may go, the other way round it would name nothing.
             self._atlas.record_model(replace(old, checkpoint=""))

@@ -8,6 +8,7 @@ indexes, ``SHORTEST``, ``percentileCont``, ``COLLECT {}``, writes inside ``CALL 
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain, combinations
 
 from industriverse.atlas.model import VECTOR_LENGTH, Kind
@@ -16,7 +17,9 @@ __all__ = [
     "FILTERS",
     "LINK_TRANSITIONS",
     "MAX_PATH_STEPS",
+    "MIGRATIONS",
     "NEO4J_ONLY",
+    "PLACES",
     "PROPERTIES",
     "READ_SCHEMA",
     "RECORD_ACTION",
@@ -116,6 +119,16 @@ SCHEMA = (
 )
 READ_SCHEMA = "MATCH (n:AtlasSchema {id: $id}) RETURN n.version AS version"
 WRITE_SCHEMA = "MERGE (n:AtlasSchema {id: $id}) SET n.version = $version"
+# For each version, how many nodes are not there yet, and what brings some of them there.
+MIGRATIONS: dict[int, tuple[tuple[str, str], ...]] = {
+    # From 2 on states have a place in the space in which they are compared; "unknown" is an empty one.
+    2: (
+        (
+            "MATCH (n:EnergyState) WHERE n.vector IS NULL RETURN count(n) AS total",
+            "MATCH (n:EnergyState) WHERE n.vector IS NULL WITH n LIMIT $limit SET n.vector = []",
+        ),
+    ),
+}
 
 
 def assignments(kind: Kind, source: str) -> str:
@@ -213,6 +226,10 @@ SIMILAR = (
     f"WITH n.id AS id, {_DISTANCE} AS squared ORDER BY squared, id LIMIT $limit "
     "RETURN id, squared ORDER BY squared, id"
 )
+PLACES = (
+    f"MATCH (n:EnergyState) WHERE size(n.vector) = {VECTOR_LENGTH} "
+    "RETURN n.id AS id, n.vector AS vector LIMIT $limit"
+)
 # Neo4j from 5.13 on; the other engines refuse the text and are asked for the exact answer.
 VECTOR_INDEX = (
     "CREATE VECTOR INDEX state_vector IF NOT EXISTS FOR (n:EnergyState) ON (n.vector) OPTIONS {indexConfig: "
@@ -295,6 +312,7 @@ def _match(kind: Kind, filters: frozenset[str], extra: str = "") -> str:
     return f"MATCH {pattern}" + (f" WHERE {conditions}" if conditions else "")
 
 
+@cache
 def find(kind: Kind, filters: frozenset[str], *, newest_first: bool, after: bool) -> str:
     """One page of nodes in a total order: time, then id (id alone for kinds without time).
 
@@ -319,16 +337,19 @@ def find(kind: Kind, filters: frozenset[str], *, newest_first: bool, after: bool
     )
 
 
+@cache
 def total(kind: Kind, filters: frozenset[str]) -> str:
     """How many nodes a search matches in all."""
     return f"{_match(kind, filters)} RETURN count(n) AS total"
 
 
+@cache
 def fetch(kind: Kind) -> str:
     """One node by id."""
     return f"MATCH (n:{kind} {{id: $id}}) RETURN {projection(kind)}"
 
 
+@cache
 def neighbours(kind: Kind) -> str:
     """Every relation at a set of nodes of one kind."""
     return (
@@ -361,6 +382,7 @@ def all_texts() -> tuple[str, ...]:
         *SCHEMA,
         READ_SCHEMA,
         WRITE_SCHEMA,
+        *(text for steps in MIGRATIONS.values() for pair in steps for text in pair),
         *UPSERT_STATES,
         UPSERT_SERVICES,
         UPSERT_ENTITIES,
@@ -372,6 +394,7 @@ def all_texts() -> tuple[str, ...]:
         *RECORD_MODEL,
         *UPSERT_TERMS,
         TRANSITION_PATH,
+        PLACES,
         SIMILAR,
         *NEO4J_ONLY,
         *(count_relations(relation) for relation in RELATIONS),

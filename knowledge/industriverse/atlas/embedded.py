@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from industriverse.atlas import cypher
 from industriverse.atlas.engine import Row, Statement
 from industriverse.atlas.errors import AtlasError, AtlasOwnedError, CypherRunError, UnknownRecordError
 from industriverse.atlas.graph import GraphAtlas
+from industriverse.atlas.likeness import MOST_STATES, Likeness
 
 if TYPE_CHECKING:
     import kglite
@@ -40,6 +42,9 @@ class EmbeddedEngine:
         self._kglite = kglite
         # Transactions are optimistic and the later of two would fail; queueing here makes each succeed.
         self._writing = threading.Lock()
+        # Taken after the one above where both are: a comparison waits for no disk.
+        self._comparing = threading.Lock()
+        self._likeness: Likeness | None = None
         try:
             self._session: kglite.Session = kglite.open_session(str(path), durable="full")
         except kglite.WriterLeaseHeldError as error:
@@ -48,11 +53,6 @@ class EmbeddedEngine:
             raise AtlasError(
                 f"the Atlas at {path.parent} cannot be opened: {error}", hint="restore it from a backup"
             ) from error
-
-    @property
-    def vector_index(self) -> bool:
-        """Its vector search does not reach the durable session; the exact answer is computed."""
-        return False
 
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each on its own."""
@@ -76,22 +76,26 @@ class EmbeddedEngine:
             finally:
                 if transaction.active:
                     transaction.rollback()
+            with self._comparing:
+                if self._likeness is not None and not self._likeness.follow(statements):
+                    self._likeness = None
 
     def read(
         self, statements: Sequence[Statement], *, timeout_s: float = 60.0, row_limit: int | None = None
     ) -> list[list[Row]]:
         """Run reads against one snapshot."""
-        snapshot = self._session.snapshot()
-        timeout_ms = max(1, int(timeout_s * 1_000))
+        timeout_ms = int(timeout_s * 1_000) or 1
+        # One read needs no snapshot that outlives it: the session takes one for the call by itself.
+        graph = self._session if len(statements) == 1 else self._session.snapshot()
         try:
             return [
-                snapshot.cypher(
-                    statement.text,
-                    params=dict(statement.parameters),
+                graph.cypher(
+                    text,
+                    params=parameters if type(parameters) is dict else dict(parameters),
                     timeout_ms=timeout_ms,
                     row_limit=row_limit,
                 ).to_list()
-                for statement in statements
+                for text, parameters, _, _ in statements
             ]
         except self._kglite.CypherTimeoutError as error:
             raise CypherRunError(
@@ -99,6 +103,20 @@ class EmbeddedEngine:
             ) from error
         except (self._kglite.KgError, ValueError, TypeError, OverflowError) as error:
             raise CypherRunError(_first_line(error), hint="check the query and its parameters") from error
+
+    def nearest(self, place: Sequence[float], limit: int, besides: str) -> list[Row]:
+        """By the matrix beside the graph; its own vector search does not reach the durable session."""
+        with self._comparing:
+            if self._likeness is not None:
+                return self._likeness.nearest(place, limit, besides)
+        with self._writing:
+            [rows] = self.read([Statement(cypher.PLACES, {"limit": MOST_STATES + 1})])
+            if len(rows) <= MOST_STATES:
+                with self._comparing:
+                    self._likeness = Likeness(rows)
+                    return self._likeness.nearest(place, limit, besides)
+        parameters = {"vector": list(place), "limit": limit, "id": besides}
+        return self.read([Statement(cypher.SIMILAR, parameters)])[0]
 
     def close(self) -> None:
         """Write a checkpoint and release the graph."""

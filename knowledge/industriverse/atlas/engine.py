@@ -1,17 +1,19 @@
 """What the Atlas needs from a graph engine: atomic writes and consistent reads of Cypher."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Engine", "Row", "Statement"]
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One Cypher text with its parameters.
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Statement(NamedTuple):
+    """One Cypher text with its parameters. A named tuple, since one is made for every lookup.
 
     Attributes:
         text: Cypher from :mod:`industriverse.atlas.cypher`, or checked by ``require_read_only``.
@@ -22,17 +24,13 @@ class Statement:
     """
 
     text: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = _NONE
     expected: int | None = None
     refers_to: str = ""
 
 
 class Engine(Protocol):
     """A graph that speaks Cypher. Methods may be called from any thread."""
-
-    @property
-    def vector_index(self) -> bool:
-        """Whether nearest states are found by an index of the engine's own."""
 
     def define(self, texts: Sequence[str]) -> None:
         """Run schema statements, each on its own; they are idempotent."""
@@ -52,6 +50,13 @@ class Engine(Protocol):
 
         Raises:
             CypherRunError: If the engine refused a statement or it took too long.
+        """
+
+    def nearest(self, place: Sequence[float], limit: int, besides: str) -> list[Row]:
+        """``id`` and ``squared`` distance of the states nearest to a place but one, nearest first, ties by id.
+
+        Raises:
+            CypherRunError: If it takes too long.
         """
 
     def close(self) -> None:

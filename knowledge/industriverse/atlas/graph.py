@@ -32,6 +32,7 @@ from industriverse.atlas.model import (
     Transition,
     check_incident,
     check_vector,
+    state_of_row,
     timestamp_of,
 )
 from industriverse.atlas.readonly import require_read_only
@@ -47,8 +48,8 @@ _MAX_NEIGHBOURS = 2_000
 _SCHEMA_ID = "atlas"
 _HUBS = frozenset({Kind.SERVICE, Kind.ENTITY})
 _LABELS = frozenset(map(str, Kind))
+_FETCH_STATE = cypher.fetch(Kind.STATE)
 _CLASSES: dict[Kind, type[Record]] = {
-    Kind.STATE: EnergyState,
     Kind.SHIFT: RegimeShift,
     Kind.ACTION: Action,
     Kind.PROOF: Proof,
@@ -75,17 +76,27 @@ class GraphAtlas:
         return self._open
 
     def ensure_schema(self) -> None:
-        """Create constraints and indexes where missing."""
+        """Create constraints and indexes where missing, and bring an older graph to this version."""
         rows = self._read(cypher.READ_SCHEMA, {"id": _SCHEMA_ID})
-        found = int(rows[0]["version"]) if rows else cypher.SCHEMA_VERSION
-        if found > cypher.SCHEMA_VERSION:
+        found = int(rows[0]["version"]) if rows else None
+        if found == cypher.SCHEMA_VERSION:
+            # Nothing to write: an account that may not change the schema, or only reads, can open the graph.
+            return
+        if found is not None and found > cypher.SCHEMA_VERSION:
             raise AtlasSchemaError(
                 f"the graph has schema {found}, this version knows {cypher.SCHEMA_VERSION}",
                 hint="update industriverse",
             )
         self._open.define(cypher.SCHEMA)
-        parameters = {"id": _SCHEMA_ID, "version": cypher.SCHEMA_VERSION}
-        self._open.write([Statement(cypher.WRITE_SCHEMA, parameters)])
+        first = cypher.SCHEMA_VERSION if found is None else found + 1
+        for version in range(first, cypher.SCHEMA_VERSION + 1):
+            for left, step in cypher.MIGRATIONS[version] if found is not None else ():
+                # In batches, each a transaction, until nothing is left to be done.
+                while self._read(left, {})[0]["total"]:
+                    self._open.write([Statement(step, {"limit": MAX_BATCH})])
+            # Version by version: whoever is interrupted goes on from here.
+            parameters = {"id": _SCHEMA_ID, "version": version}
+            self._open.write([Statement(cypher.WRITE_SCHEMA, parameters)])
 
     def upsert_states(self, states: Sequence[EnergyState]) -> None:
         """Write states with their service and entities, all or none."""
@@ -170,17 +181,15 @@ class GraphAtlas:
                 hint=f"give {VECTOR_LENGTH} numbers and a limit of 1 to {_MAX_NEIGHBOURS}",
             )
         # The index may return the state that is left out, so it is asked for one more.
-        indexed = self._open.vector_index
-        parameters = {"vector": list(place), "limit": limit + indexed, "id": besides}
-        rows = self._read(cypher.SIMILAR_BY_INDEX if indexed else cypher.SIMILAR, parameters)[:limit]
+        rows = self._open.nearest(place, limit, besides)
         found = [(self.state(row["id"]), math.sqrt(max(0.0, row["squared"]))) for row in rows]
         return tuple((state, distance) for state, distance in found if state is not None)
 
     def state(self, identifier: str) -> EnergyState | None:
         """The state with this id, or None."""
-        found = self.record(Kind.STATE, identifier)
-        assert found is None or isinstance(found, EnergyState)
-        return found
+        engine = self._engine or self._open
+        [rows] = engine.read((Statement(_FETCH_STATE, {"id": identifier}),))
+        return state_of_row(rows[0]) if rows else None
 
     def record(self, kind: Kind, identifier: str) -> Record | None:
         """The record of this kind with this id, or None."""
@@ -346,10 +355,9 @@ def record_of(kind: Kind, row: Row) -> Record:
             row["timestamp_ns"],
             row["closed_ns"],
         )
+    if kind is Kind.STATE:
+        return state_of_row(row)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
     }
-    if kind is Kind.STATE and values.get("vector") is None:
-        # Written before states had a place in a space.
-        values["vector"] = ()
     return _CLASSES[kind](**values)

@@ -6,10 +6,13 @@ Times are nanoseconds since 1970-01-01 UTC; energies are in kT and entropies in 
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from math import isfinite
+from typing import Any
 
 from industriverse.atlas.errors import RecordError
 from industriverse.signals import Incident
@@ -30,6 +33,7 @@ __all__ = [
     "Transition",
     "check_incident",
     "check_vector",
+    "state_of_row",
     "timestamp_of",
 ]
 
@@ -40,6 +44,11 @@ VECTOR_LENGTH = 8
 """Means of energy, innovation energy, temperature, entropy, work, heat, structure, entropy production."""
 
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+# References repeat from state to state.
+_IS_DIGEST = lru_cache(maxsize=1_024)(_SHA256_HEX.fullmatch)
+_NOT_PLAIN = "é"
+_NEW = object.__new__
+_FLOATS = [float] * VECTOR_LENGTH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -201,6 +210,82 @@ class EnergyState:
         _check_digest("EnergyState", "evidence", self.evidence)
         object.__setattr__(self, "vector", tuple(self.vector))
         check_vector("EnergyState.vector", self.vector)
+
+
+_SET = {field: getattr(EnergyState, field).__set__ for field in EnergyState.__slots__}
+(
+    _SET_ID,
+    _SET_TIME,
+    _SET_ENERGY,
+    _SET_ENTROPY,
+    _SET_DOMAIN,
+    _SET_REGIME,
+    _SET_SERVICE,
+    _SET_ENTITIES,
+    _SET_REFERENCE,
+    _SET_EVIDENCE,
+    _SET_VECTOR,
+) = _SET.values()
+
+
+def state_of_row(row: Mapping[str, Any]) -> EnergyState:
+    """The state that a row of its projection holds.
+
+    A row that is plainly in order, as nearly all are, is looked at in one pass and put into the record's slots;
+    any other goes through the constructor, which accepts it or names what is wrong.
+
+    Raises:
+        RecordError: Naming the field and its value.
+    """
+    identifier, domain, regime, service = row["id"], row["domain"], row["regime"], row["service"]
+    time_ns, energy, entropy = row["timestamp_ns"], row["energy"], row["entropy"]
+    entities, reference, evidence = row["entities"], row["reference_digest"], row["evidence"]
+    # Segments that were archived before states had a place in a space have no such column.
+    vector = row.get("vector") or ()
+    try:
+        texts = "".join((identifier, domain, regime, service, *entities))
+    except TypeError:
+        texts = _NOT_PLAIN
+    if (
+        (identifier and domain and regime and service and all(entities))
+        and len(texts) <= _MAX_TEXT
+        and texts.isascii()
+        and type(time_ns) is int
+        and 0 <= time_ns <= _INT64_MAX
+        and type(energy) is type(entropy) is float
+        and (not vector or [*map(type, vector)] == _FLOATS)
+        # No number where one of the summands is none; where the sum alone is, the constructor decides.
+        and isfinite(sum(vector, energy + entropy))
+        and (len(entities) < 2 or len(set(entities)) == len(entities))
+        and (reference == "" or (type(reference) is str and _IS_DIGEST(reference)))
+        and (evidence == "" or (type(evidence) is str and _IS_DIGEST(evidence)))
+    ):
+        state = _NEW(EnergyState)
+        _SET_ID(state, identifier)
+        _SET_TIME(state, time_ns)
+        _SET_ENERGY(state, energy)
+        _SET_ENTROPY(state, entropy)
+        _SET_DOMAIN(state, domain)
+        _SET_REGIME(state, regime)
+        _SET_SERVICE(state, service)
+        _SET_ENTITIES(state, tuple(entities))
+        _SET_REFERENCE(state, reference)
+        _SET_EVIDENCE(state, evidence)
+        _SET_VECTOR(state, tuple(vector))
+        return state
+    return EnergyState(
+        identifier,
+        time_ns,
+        energy,
+        entropy,
+        domain,
+        regime,
+        service,
+        tuple(entities),
+        reference,
+        evidence,
+        tuple(vector),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from industriverse.atlas.model import Incident, Record, Transition
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
+from industriverse.storage import make_durable
 
 __all__ = ["Entry", "Outbox", "Status"]
-
-_BUSY_MS = 30_000
 
 
 class Status(StrEnum):
@@ -311,9 +310,7 @@ def _marks(metadata: "MetaData") -> "Table":
 
 
 def _prepare(connection: Any, _: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    make_durable(connection)
 
 
 def _begin(connection: "Connection") -> None:

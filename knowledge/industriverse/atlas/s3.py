@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from industriverse.atlas.errors import AtlasError
-from industriverse.atlas.objects import ObjectStore
+from industriverse.atlas.objects import ObjectStore, place_of
 
 __all__ = ["S3ObjectStore", "S3Settings"]
 
@@ -126,6 +126,15 @@ class S3ObjectStore(ObjectStore):
             },
             **options,
         )
+
+    def _create(self, key: str, content: bytes) -> bool:
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            self._store.put(place_of(key), content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
 
     def _fetch(self, place: str) -> bytes:
         return bytes(self._store.get(place).bytes().to_bytes())

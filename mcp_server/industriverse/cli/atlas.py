@@ -167,3 +167,13 @@ def atlas_restore(folder: Path, home: Path | None, as_json: bool) -> None:
         report = restore_atlas(services, folder, progress=progress)
     line = f"restored {folder}: {_counted(report.records)}, {report.objects} objects ({report.copied} were missing)"
     _tell({"records": report.records, "objects": report.objects, "copied": report.copied}, line, as_json)
+
+
+@atlas.command("roles")
+@click.option("--database", default="neo4j", show_default=True, help="Database of the Atlas.")
+def atlas_roles(database: str) -> None:
+    """Print Cypher that makes the roles reader, writer and owner on a Neo4j server with access control."""
+    from industriverse.atlas.roles import role_statements
+
+    for statement in role_statements(database):
+        click.echo(f"{statement};")

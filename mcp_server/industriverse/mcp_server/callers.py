@@ -5,7 +5,7 @@ from collections.abc import Callable
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 
-from industriverse.operations.context import LOCAL_OPERATOR, Principal, is_reserved
+from industriverse.operations.context import LOCAL_OPERATOR, OAUTH_PREFIX, Principal, is_reserved
 
 __all__ = ["NOBODY", "CurrentCaller", "local_caller", "principal_in", "token_caller"]
 
@@ -28,6 +28,9 @@ def principal_in(token: AccessToken) -> Principal:
     if is_reserved(name):
         # No verifier lets one through; whoever owns the machine comes without a token.
         return NOBODY
+    if "iss" in claims:
+        # Two who give names, the authorization server and whoever owns the machine, never name the same caller.
+        name = f"{OAUTH_PREFIX}{name}"
     return Principal(name, frozenset(token.scopes), str(claims.get("tenant", "")))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
+from industriverse.storage import open_durable
 
 __all__ = ["KEPT_NS", "IdempotencyKeys", "RequestGoingOnError", "StoredAnswer"]
 

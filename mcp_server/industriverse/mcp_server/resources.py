@@ -127,11 +127,28 @@ def _add_security(server: MCPServer[Any], read: Read) -> None:
         return await read("eil_regime", {"stream": stream})
 
 
+def _add_record(server: MCPServer[Any], read: Read, kind: str, name: str, what: str) -> None:
+    async def record(record_id: str) -> str:
+        return await read("atlas_get", {"kind": kind, "id": record_id})
+
+    described = f"{what} of the Atlas and its neighbourhood in the graph."
+    server.resource(f"atlas://{name}/{{record_id}}", title=what, description=described, mime_type=JSON)(
+        record
+    )
+
+
 def _add_records(server: MCPServer[Any], read: Read) -> None:
     @server.resource("atlas://state/{state_id}", title="Energy state", mime_type=JSON)
     async def energy_state(state_id: str) -> str:
         """One energy state and its neighbourhood in the graph."""
         return await read("atlas_get", {"kind": "EnergyState", "id": state_id})
+
+    for kind, name, what in (
+        ("RegimeShift", "shift", "Regime shift"),
+        ("Incident", "incident", "Incident"),
+        ("Proof", "proof", "Proof of equilibrium"),
+    ):
+        _add_record(server, read, kind, name, what)
 
     @server.resource("agents://thread/{thread_id}", title="Response run", mime_type=JSON)
     async def thread(thread_id: str) -> str:

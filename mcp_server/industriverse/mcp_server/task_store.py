@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from industriverse.operations.durable_sqlite import open_durable
+from industriverse.storage import open_durable
 
 __all__ = ["ENDED", "TaskRecord", "TaskStatus", "TaskStore"]
 

@@ -16,7 +16,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from industriverse.economy import schema
 from industriverse.economy.errors import LedgerBusyError, LedgerConflictError, LedgerError
 
-__all__ = ["GENESIS", "connect", "reading", "writing"]
+__all__ = [
+    "BEGIN_SERIALIZABLE",
+    "GENESIS",
+    "LOCK_CHAIN",
+    "connect",
+    "is_lock_timeout",
+    "reading",
+    "writing",
+]
 
 # The hash before the first transaction.
 GENESIS = "0" * 64
@@ -26,8 +34,12 @@ _READ, _WRITE, _PREPARE = "read", "write", "prepare"
 # https://www.postgresql.org/docs/15/errcodes-appendix.html: serialization failure, deadlock; lock timeout.
 _CONFLICTS = ("40001", "40P01")
 _LOCK_TIMEOUT = "55P03"
-# In one round trip, during which nobody else waits yet.
-_BEGIN_WRITING = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE head IN EXCLUSIVE MODE"
+BEGIN_SERIALIZABLE = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+# Writers queue here for the end of the chain. A serializable transaction sees the database as it was at its first
+# query, and LOCK TABLE is not one: what is seen is what the writer before has left. An advisory lock would be
+# taken by a query, and all but the first in the queue would have to fail
+# (https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-TABLES).
+LOCK_CHAIN = "LOCK TABLE head IN EXCLUSIVE MODE"
 # Names the lock under which tables are created; any number that others do not use.
 _PREPARE_LOCK = 7_205_759_403_792
 
@@ -154,6 +166,11 @@ def _transaction(engine: Engine, purpose: str) -> Iterator[Connection]:
         yield connection
 
 
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether PostgreSQL gave up waiting for a lock."""
+    return getattr(error, "sqlstate", None) == _LOCK_TIMEOUT
+
+
 @contextmanager
 def _translated(engine: Engine) -> Iterator[None]:
     try:
@@ -217,11 +234,8 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN" if purpose == _READ else "BEGIN IMMEDIATE")
     elif purpose == _WRITE:
-        # Writers queue here for the end of the chain. A serializable transaction sees the database as it was
-        # at its first query, and LOCK TABLE is not one: what is seen is what the writer before has left. An
-        # advisory lock would be taken by a query, and all but the first in the queue would have to fail
-        # (https://www.postgresql.org/docs/15/explicit-locking.html#LOCKING-TABLES).
+        # In one round trip, during which nobody else waits yet.
         driver: Any = connection.connection.driver_connection
-        driver.execute(_BEGIN_WRITING, prepare=False)
+        driver.execute(f"{BEGIN_SERIALIZABLE}; {LOCK_CHAIN}", prepare=False)
     elif purpose == _PREPARE:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_PREPARE_LOCK})")

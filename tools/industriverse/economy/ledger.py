@@ -34,6 +34,7 @@ from industriverse.economy.money import (
     is_issuer,
     issuer_of,
 )
+from industriverse.economy.roundtrip import RoundTrip
 
 __all__ = ["Ledger", "Writer"]
 
@@ -114,6 +115,8 @@ class Ledger:
         self._clock_ns = clock_ns
         self._engine: Engine | None = database.connect(url_or_path)
         self._group = GroupCommit(self._post_together)
+        postgresql = self._engine.dialect.name == "postgresql"
+        self._round_trip = RoundTrip(self._engine) if postgresql else None
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
@@ -156,8 +159,22 @@ class Ledger:
         return self._group.post(posting)
 
     def _post_together(self, postings: Sequence[Posting]) -> Sequence[Transaction | Exception]:
+        clock_ns, _ = self._clock_ns(), self._open
+        if self._round_trip is None:
+            return self._post_ordinarily(postings, clock_ns)
+        outcomes: list[Transaction | Exception | None]
+        outcomes = [*self._round_trip.append(postings, clock_ns)]
+        if left := [place for place, outcome in enumerate(outcomes) if outcome is None]:
+            decided = self._post_ordinarily([postings[place] for place in left], clock_ns)
+            for place, outcome in zip(left, decided, strict=True):
+                outcomes[place] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _post_ordinarily(
+        self, postings: Sequence[Posting], clock_ns: int
+    ) -> Sequence[Transaction | Exception]:
         def work(writer: Writer) -> Sequence[Transaction | Exception]:
-            return append(writer.connection, postings, self._clock_ns())
+            return append(writer.connection, postings, clock_ns)
 
         try:
             return self.write(work)
@@ -167,7 +184,7 @@ class Ledger:
             if len(postings) == 1:
                 return [error]
         # The database refused one of them; the others are not to suffer for it.
-        return [self._post_together([posting])[0] for posting in postings]
+        return [self._post_ordinarily([posting], clock_ns)[0] for posting in postings]
 
     def transfer(
         self,
@@ -269,6 +286,8 @@ class Ledger:
 
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
+        if self._round_trip is not None:
+            self._round_trip.close()
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # The latest of the versions in ``migrations``.
-VERSION = "windows"
+VERSION = "append"
 
 metadata = MetaData()
 

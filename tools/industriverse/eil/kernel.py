@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
-from industriverse.eil.compiled import compiled
 from industriverse.eil.kernel_moments import flow_moments, structure_energy
+from industriverse.physics.compiled import compiled
 
 __all__ = ["fuse_components", "run_kernel"]
 

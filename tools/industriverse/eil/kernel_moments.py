@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
-from industriverse.eil.compiled import compiled
+from industriverse.physics.compiled import compiled
 
 __all__ = ["flow_moments", "level_residuals", "structure_energy"]
 

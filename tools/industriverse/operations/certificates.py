@@ -12,11 +12,12 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from industriverse.eil.proof.envelope import certificate_digest
-from industriverse.eil.proof.errors import ProofError
+from industriverse.eil.proof.errors import ChainMismatchError, ProofError
 from industriverse.eil.proof.issue import prove
 from industriverse.eil.proof.keys import generate_signing_key, load_signing_key, public_key_pem
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.proof.verify import VerifiedCertificate, verify_certificate
+from industriverse.eil.proof.watermark import Watermark
 from industriverse.eil.proof.windows import window_bytes
 from industriverse.operations.errors import NotFoundError
 from industriverse.operations.home import Home
@@ -39,6 +40,7 @@ class Issued:
         certificate_id: SHA-256 digest by which a following certificate names this one.
         path: The certificate, JSON.
         evidence_path: The raw window that it speaks of.
+        owner: Account of whoever had this window certified first, empty if that was before it was noted.
         verified: What verification with the public key says.
         envelope: The certificate itself.
     """
@@ -46,6 +48,7 @@ class Issued:
     certificate_id: str
     path: str
     evidence_path: str
+    owner: str
     verified: VerifiedCertificate
     envelope: dict[str, Any]
 
@@ -89,21 +92,39 @@ class CertificateStore:
         stream: str,
         alpha: float,
         nonce: bytes | None,
+        owner: str,
+        watermark: Watermark | None = None,
     ) -> Issued:
         """Certify a window, or return the certificate that this very window has already.
 
+        The window belongs to ``owner`` if nobody had it certified before, whatever level and nonce are asked for.
+
+        Args:
+            window: The samples.
+            reference: The clean model of the stream.
+            stream: Name of the stream.
+            alpha: Probability of refusing a clean window.
+            nonce: Challenge of whoever will verify; that of the actuator where one was on.
+            owner: Who asks.
+            watermark: The keyed challenge that was on during the window, None if there was none.
+
         Raises:
             NotInEquilibriumError: If a check fails.
+            ChainMismatchError: If the stream's last certificate is gone or does not follow the one before.
             ProofError: If the window cannot be checked.
         """
         evidence = window_bytes(window)
         chain = self._chain(stream)
+        answered = watermark.challenge.nonce if watermark and nonce is None else nonce
+        if chain:
+            self._check_link(chain, len(chain) - 1)
         evidence_id = self._objects.put_bytes(evidence)
         for certificate_id in reversed(chain):
             known = self.find(certificate_id)
             predicate = known.verified.predicate
             same = predicate.evidence_sha256 == evidence_id and predicate.alpha == alpha
-            if same and (nonce is None or predicate.nonce == nonce.hex()):
+            challenged = (predicate.freshness is None) == (watermark is None)
+            if same and challenged and (answered is None or predicate.nonce == answered.hex()):
                 return known
         envelope = prove(
             window,
@@ -114,9 +135,13 @@ class CertificateStore:
             previous_digest=chain[-1] if chain else None,
             signing_key=self._key,
             clock=self._clock,
+            watermark=watermark,
         )
         certificate_id = certificate_digest(envelope)
-        _write_durably(self._paths.certificates / f"{evidence_id}.window", evidence)
+        window_path = self._paths.certificates / f"{evidence_id}.window"
+        if not window_path.exists():
+            _write_durably(self._owner_path(evidence_id), owner.encode())
+            _write_durably(window_path, evidence)
         _write_durably(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
         # The chain is what counts: a certificate that a dying process left out of it is issued anew.
         _write_durably(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
@@ -143,14 +168,57 @@ class CertificateStore:
             )
         envelope: dict[str, Any] = json.loads(content)
         evidence = self._paths.certificates / f"{verified.predicate.evidence_sha256}.window"
-        return Issued(certificate_id, str(path), str(evidence), verified, envelope)
+        noted = self._owner_path(verified.predicate.evidence_sha256)
+        owner = noted.read_text() if noted.exists() else ""
+        return Issued(certificate_id, str(path), str(evidence), owner, verified, envelope)
 
     def of_stream(self, stream: str) -> tuple[str, ...]:
         """Ids of a stream's certificates, oldest first."""
         return self._chain(stream)
 
+    def check_chain(self, stream: str) -> tuple[Issued, ...]:
+        """Every certificate of a stream, oldest first, each verified to follow the one before.
+
+        What cannot be told from here: certificates cut off at the end. Whoever keeps a later one, or the log in
+        which it was entered, can tell.
+
+        Raises:
+            ChainMismatchError: If one is missing, in another place, twice there, or of another stream.
+            ProofError: If one was changed since it was issued.
+        """
+        chain = self._chain(stream)
+        return tuple(self._check_link(chain, position, stream) for position in range(len(chain)))
+
+    def _check_link(self, chain: tuple[str, ...], position: int, stream: str = "") -> Issued:
+        """The certificate at a place of a chain, which has to name the one at the place before."""
+        where = f"certificate {position + 1} of {len(chain)}"
+        previous = chain[position - 1] if position else None
+        try:
+            issued = self.find(chain[position])
+            if previous is not None:
+                self.find(previous)
+        except NotFoundError as error:
+            raise ChainMismatchError(
+                f"{where}, or the one before it, is gone ({error})", hint="restore the folder from a backup"
+            ) from error
+        predicate = issued.verified.predicate
+        if predicate.previous_sha256 != previous:
+            named = (predicate.previous_sha256 or "none")[:16]
+            raise ChainMismatchError(
+                f"{where}, {chain[position][:16]}, follows {named} and stands after {(previous or 'none')[:16]}",
+                hint="certificates are missing or were reordered; restore the folder from a backup",
+            )
+        if stream and predicate.stream != stream:
+            raise ChainMismatchError(
+                f"{where} is of stream {predicate.stream!r}", hint="restore the folder from a backup"
+            )
+        return issued
+
     def _certificate_path(self, certificate_id: str) -> Path:
         return self._paths.certificates / f"{certificate_id}.json"
+
+    def _owner_path(self, evidence_sha256: str) -> Path:
+        return self._paths.certificates / f"{evidence_sha256}.owner"
 
     def _chain_path(self, stream: str) -> Path:
         # Names come from callers; a digest means nothing to the file system and is never too long for it.

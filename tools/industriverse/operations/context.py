@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOCAL_OPERATOR",
+    "OAUTH_PREFIX",
     "OWNERS",
     "ApprovalAnswer",
     "ApprovalRequest",
@@ -54,9 +55,15 @@ OWNERS = (LOCAL_OPERATOR.name, "response-graph")
 """Those who act for whoever owns the machine. They are known by name, so no token may bear one of these."""
 
 
+OAUTH_PREFIX = "oauth:"
+"""Callers that an authorization server vouches for bear it before their subject, so that no static token of the
+same name is taken for them."""
+
+
 def is_reserved(name: str) -> bool:
-    """Whether a name is one of :data:`OWNERS`, or reads like one."""
-    return unicodedata.normalize("NFKC", name).strip().casefold() in OWNERS
+    """Whether a name is one of :data:`OWNERS` or begins with :data:`OAUTH_PREFIX`, or reads as if."""
+    plain = unicodedata.normalize("NFKC", name).strip().casefold()
+    return plain in OWNERS or plain.startswith(OAUTH_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ class _Paths:
         return self.folder / "plants.sqlite"
 
     @property
+    def challenges(self) -> Path:
+        return self.folder / "challenges"
+
+    @property
     def shield(self) -> Path:
         return self.folder / "shield.sqlite"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from industriverse.eil.feedback import Verdict
-from industriverse.operations.durable_sqlite import open_durable
+from industriverse.storage import open_durable
 
 __all__ = [
     "ConditionsEntry",

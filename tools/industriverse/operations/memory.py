@@ -24,6 +24,7 @@ from industriverse.operations.errors import InvalidArgumentsError
 if TYPE_CHECKING:
     from industriverse.atlas import Record, Transition
     from industriverse.atlas.archive import Archive
+    from industriverse.atlas.checkpoints import Checkpoints
     from industriverse.atlas.graph import GraphAtlas
     from industriverse.atlas.history import History
     from industriverse.atlas.objects import ObjectStore
@@ -37,11 +38,17 @@ _PUT_OFF = Counter("industriverse_atlas_put_off", "Times that the outbox was ful
 CAPACITY = 100_000
 """Entries that may wait: at regime granularity, years of an outage; it bounds the disk and the memory."""
 
-KEPT_STATES = 200_000
-"""States that the embedded graph holds in memory; older ones are archived. ``INDUSTRIVERSE_ATLAS_STATES``."""
+KEPT_STATES = 50_000
+"""States that the embedded graph holds in memory; older ones are archived. ``INDUSTRIVERSE_ATLAS_STATES``.
+
+A transaction that removes states works on a copy of the graph, so the memory of this many is needed twice.
+"""
 
 ARCHIVE_EVERY = 5_000
 """Entries carried over between two looks at whether states must be archived."""
+
+KEPT_WEIGHTS = 5
+"""Versions of a model of which the weights are kept, looked after when states are archived."""
 
 KEPT_DAYS = 30
 """Days for which entries that were carried over stay, to repair the graph and the objects from."""
@@ -138,6 +145,13 @@ class AtlasMemory:
         return Archive(self.atlas, self.objects)
 
     @cached_property
+    def checkpoints(self) -> "Checkpoints":
+        """What models consist of, such as the references that streams were learned to."""
+        from industriverse.atlas.checkpoints import Checkpoints
+
+        return Checkpoints(self.atlas, self.objects, clock=self._clock)
+
+    @cached_property
     def history(self) -> "History":
         """Graph and archive as one, for searching."""
         from industriverse.atlas.history import History
@@ -173,14 +187,17 @@ class AtlasMemory:
         objects: Sequence[bytes] = (),
         states: Sequence[str] = (),
         mark: str | None = None,
+        key: str = "",
     ) -> None:
         """Have something remembered; it is on the disk when this returns, and nothing is waited for.
+
+        A promise under a ``key`` that was made before is not made again.
 
         Raises:
             OutboxFullError: If too much waits.
         """
         try:
-            self.outbox.append(stream, records, objects=objects, states=states, mark=mark)
+            self.outbox.append(stream, records, objects=objects, states=states, mark=mark, key=key)
         except OutboxFullError:
             _PUT_OFF.inc()
             raise
@@ -222,6 +239,7 @@ class AtlasMemory:
         if self.kept_states is not None and self._since_archived >= ARCHIVE_EVERY:
             self._since_archived = 0
             self.archive.keep_newest(self.kept_states)
+            self.checkpoints.keep_newest_of_each(KEPT_WEIGHTS)
 
     def _open_graph(self) -> "GraphAtlas":
         settings = BoltSettings.from_environment(self._environment)

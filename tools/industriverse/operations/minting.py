@@ -9,7 +9,8 @@ import numpy as np
 from industriverse.economy.money import Asset
 from industriverse.eil.proof.verify import verify_certificate
 from industriverse.eil.proof.windows import frame_from_window_bytes
-from industriverse.operations.errors import NotFoundError
+from industriverse.operations.amounts import TREASURY
+from industriverse.operations.errors import NotAllowedError, NotFoundError
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time
 from industriverse.signals import Frame
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
     from industriverse.economy.minting import Mint, ProofMint
 
-__all__ = ["mint_certificate", "minted_for"]
+__all__ = ["mint_certificate", "minted_for", "own_envelope"]
 
 
 def _mint(services: Services) -> "ProofMint":
@@ -73,12 +74,30 @@ def minted_for(ledger: "Ledger", evidence_sha256: str, owner: str) -> int:
     return 0
 
 
-def mint_certificate(services: Services, certificate_id: str, owner: str) -> "Mint":
-    """Mint PFT for a certificate of this installation.
+def own_envelope(services: Services, certificate_id: str, owner: str) -> bytes:
+    """A certificate of this installation, for the account of whoever had its window certified first.
+
+    Nobody is noted for certificates from before owners were; they belong to whoever owns the installation.
 
     Raises:
         NotFoundError: If there is no such certificate.
-        EconomyError: If it does not verify, has expired or its evidence was minted before.
+        NotAllowedError: If it is somebody else's.
     """
     issued = services.certificates.find(certificate_id)
-    return _mint(services).mint(Path(issued.path).read_bytes(), owner)
+    if (issued.owner or TREASURY) != owner:
+        raise NotAllowedError(
+            f"the window of certificate {certificate_id[:16]} was certified for another caller first",
+            hint="prove a window of your own with eil_prove",
+        )
+    return Path(issued.path).read_bytes()
+
+
+def mint_certificate(services: Services, certificate_id: str, owner: str) -> "Mint":
+    """Mint PFT for a certificate of this installation, into its owner's account.
+
+    Raises:
+        NotFoundError: If there is no such certificate.
+        NotAllowedError: If it is not the owner who asks.
+        EconomyError: If it does not verify, has expired or its evidence was minted before.
+    """
+    return _mint(services).mint(own_envelope(services, certificate_id, owner), owner)

@@ -6,7 +6,10 @@ waits for the graph or the object store.
 
 import hashlib
 import logging
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from industriverse.atlas.errors import OutboxFullError
 from industriverse.atlas.model import (
@@ -19,11 +22,13 @@ from industriverse.atlas.model import (
     Service,
     Transition,
 )
+from industriverse.eil.quarantine import RegimeShift as QuarantinedShift
+from industriverse.eil.reference import Reference
 from industriverse.operations.certificates import Issued
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.operations.streams import LiveStream
-from industriverse.operations.timeline import DISTURBED, RECOVERED, REFERENCE, Stretch, Timeline
+from industriverse.operations.timeline import DISTURBED, RECOVERED, REFERENCE, Stretch, Timeline, name_of
 from industriverse.operations.times import parse_time
 from industriverse.shield.store import ActionStatus
 from industriverse.signals import Incident, ThermoReadings
@@ -80,18 +85,36 @@ def _timeline(services: Services, stream: str) -> Timeline:
 
 
 def _begin(services: Services, stream: str, before: Timeline | None) -> Timeline:
+    from industriverse.operations.vocabulary import vocabulary, vocabulary_digest
+
     reference = services.streams.watched(stream).reference
+    weights = _weights(reference)
     begun = Timeline.begin(reference.digest, reference.clean_start_ns, reference.clean_stop_ns)
     records: list[Record | Transition] = [
         Service(stream, stream, _domain(services, stream)),
-        Model(reference.digest, services.clock(), f"reference of {stream}", "reference", stream),
+        Model(
+            id=reference.digest,
+            timestamp_ns=services.clock(),
+            name=f"reference of {stream}",
+            family="reference",
+            service=stream,
+            checkpoint=hashlib.sha256(weights).hexdigest(),
+        ),
         _state(services, stream, begun, begun.present),
     ]
     if before is not None:
         earlier = _state_id(stream, before, before.present.start_ns)
         records.append(Transition(earlier, _state_id(stream, begun, begun.present.start_ns), "learned again"))
-    services.memory.promise(stream, records, mark=begun.to_json())
+    # The words that the records use; once for an installation.
+    services.memory.promise("", vocabulary(), key=f"vocabulary-{vocabulary_digest()}")
+    services.memory.promise(stream, records, objects=[weights], mark=begun.to_json())
     return begun
+
+
+def _weights(reference: Reference) -> bytes:
+    """A reference as the file that it is saved as."""
+    with tempfile.TemporaryDirectory() as folder:
+        return reference.save(Path(folder) / "reference.npz").read_bytes()
 
 
 def follow(services: Services, stream: str) -> None:
@@ -102,12 +125,13 @@ def follow(services: Services, stream: str) -> None:
     """
     live = services.streams.live(stream)
     readings = None if live is None else live.readings
-    if readings is None:
+    if live is None or readings is None:
         return
     try:
         timeline = _timeline(services, stream)
         after = int(readings.timestamps_ns.searchsorted(timeline.until_ns, side="right"))
         _tell(services, stream, timeline, *timeline.feed(readings.rows(after)))
+        _tell_shifts(services, stream, live.shifts)
     except OutboxFullError as error:
         logger.warning("stream %s is not recorded for the moment: %s", stream, error)
 
@@ -127,6 +151,34 @@ def _tell(
                 records += _shift(stream, now, previous, stretch)
             previous = stretch
         services.memory.promise(stream, records, objects=objects, mark=now.to_json())
+    services.timelines[stream] = now
+
+
+def _tell_shifts(services: Services, stream: str, shifts: Sequence[QuarantinedShift]) -> None:
+    """Have the Atlas told of changes that no admitted regime explains, and of what was decided on them."""
+    timeline = services.timelines[stream]
+    known = set(timeline.told)
+    new = [shift for shift in shifts if (shift.id, shift.state.value) not in known]
+    if not new:
+        return
+    records = [
+        RegimeShift(
+            id=shift.id,
+            timestamp_ns=shift.detected_ns,
+            service=stream,
+            state=_state_id(stream, timeline, *place),
+            from_regime=name_of(shift.from_regime),
+            # Nobody has named where it went; what became of it is what can be searched for.
+            to_regime=shift.state.value,
+            score=shift.log_likelihood_ratio,
+            # Quarantine weighs likelihoods; none of them is a p-value.
+            p_value=1.0,
+        )
+        for shift in new
+        if (place := timeline.stretch_at(shift.detected_ns)) is not None
+    ]
+    now = timeline.having_told((shift.id, shift.state.value) for shift in new)
+    services.memory.promise(stream, records, mark=now.to_json())
     services.timelines[stream] = now
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.times import time_text
 from industriverse.signals import Channel, ChannelKind, Frame
+from industriverse.storage import open_durable
 
 __all__ = ["TelemetryStore"]
 

@@ -6,7 +6,7 @@ sums, so that a timeline takes no more memory after a year than after an hour.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 
@@ -16,11 +16,24 @@ from numpy.typing import NDArray
 from industriverse.operations.errors import OperationError
 from industriverse.signals import NANOSECONDS_PER_SECOND, ThermoReadings
 
-__all__ = ["COLUMNS", "DISTURBED", "QUIET_S", "RECOVERED", "REFERENCE", "Stretch", "Sums", "Timeline"]
+__all__ = [
+    "COLUMNS",
+    "DISTURBED",
+    "DWELL_S",
+    "QUIET_S",
+    "RECOVERED",
+    "REFERENCE",
+    "Stretch",
+    "Sums",
+    "Timeline",
+]
 
 REFERENCE, DISTURBED, RECOVERED = "reference", "disturbed", "recovered"
 QUIET_S = 7_200.0
 """A stream in alarm raises a ticket an hour, so two hours of silence end a disturbance, as they end an incident."""
+
+DWELL_S = 900.0
+"""A regime that the detector leaves again within a quarter of an hour is part of the one before it."""
 
 COLUMNS = (
     "energy",
@@ -108,6 +121,8 @@ class Timeline:
         last_alarm_ns: Time of the last alarm, None before the first.
         quiet: The samples since then while it is not known whether the disturbance is over.
         starts: Start and regime of the latest stretches, oldest first, the present one among them.
+        trial: The samples of another regime of the detector while it is not known whether that will last.
+        told: Id and state of the latest regime shifts that the Atlas was told of.
     """
 
     digest: str
@@ -117,6 +132,8 @@ class Timeline:
     last_alarm_ns: int | None = None
     quiet: Stretch | None = None
     starts: tuple[tuple[int, str], ...] = ()
+    trial: Stretch | None = None
+    told: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def begin(cls, digest: str, clean_start_ns: int, clean_stop_ns: int) -> "Timeline":
@@ -164,6 +181,15 @@ class Timeline:
                 return regime
         raise OperationError(f"no stretch began at {start_ns} ns", hint="look it up in the Atlas")
 
+    def stretch_at(self, time_ns: int) -> tuple[int, str] | None:
+        """Start and regime of the stretch in which a moment lies, None if it is no longer known."""
+        begun = [one for one in self.starts if one[0] <= time_ns]
+        return begun[-1] if begun else None
+
+    def having_told(self, shifts: Iterable[tuple[str, str]]) -> "Timeline":
+        """The same after the Atlas was told of regime shifts, by id and state."""
+        return replace(self, told=(*self.told, *shifts)[-_KEPT_STARTS:])
+
     def disturbed_at(self, time_ns: int) -> int | None:
         """Start of the latest disturbance that had begun by a time, None if it is no longer known."""
         begun = [start for start, regime in self.starts if regime == DISTURBED and start <= time_ns]
@@ -198,6 +224,9 @@ class Timeline:
                 content["last_alarm_ns"],
                 None if content["quiet"] is None else _stretch(content["quiet"]),
                 tuple((start, regime) for start, regime in content["starts"]),
+                # Timelines of earlier versions have neither.
+                None if content.get("trial") is None else _stretch(content["trial"]),
+                tuple((identifier, state) for identifier, state in content.get("told", ())),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise OperationError(
@@ -207,9 +236,9 @@ class Timeline:
     def _read(self, run: "_Run") -> "tuple[Timeline, list[Stretch]]":
         disturbed = self.present.regime == DISTURBED
         if run.alarm:
-            alarmed = replace(self, last_alarm_ns=run.last_ns, quiet=None)
+            alarmed = replace(self._settled(), last_alarm_ns=run.last_ns, quiet=None)
             if not disturbed:
-                return alarmed._enter(run.stretch(DISTURBED)), [self.present]
+                return alarmed._enter(run.stretch(DISTURBED)), [alarmed.present]
             before = self.quiet.sums if self.quiet else Sums()
             return alarmed._grow(before.plus(run.sums)), []
         if disturbed and run.waiting:
@@ -217,12 +246,25 @@ class Timeline:
             return replace(self, quiet=replace(quiet, sums=quiet.sums.plus(run.sums))), []
         if disturbed:
             begun = self.quiet or run.stretch(RECOVERED, sums=Sums())
-            name = _name(RECOVERED, run.number)
+            name = name_of(run.number, RECOVERED)
             entered = self._enter(replace(begun, regime=name, number=run.number))
             return replace(entered, quiet=None)._grow(run.sums), [self.present]
         if run.number != self.present.number:
-            return self._enter(run.stretch(_name(REFERENCE, run.number))), [self.present]
-        return self._grow(run.sums), []
+            return self._try(run)
+        return self._settled()._grow(run.sums), []
+
+    def _try(self, run: "_Run") -> "tuple[Timeline, list[Stretch]]":
+        """Enter another regime of the detector once it has lasted."""
+        before = self if self.trial and self.trial.number == run.number else self._settled()
+        trial = before.trial or run.stretch(name_of(run.number), sums=Sums())
+        trial = replace(trial, sums=trial.sums.plus(run.sums))
+        if run.last_ns - trial.start_ns < DWELL_S * NANOSECONDS_PER_SECOND:
+            return replace(before, trial=trial), []
+        return replace(before, trial=None)._enter(trial), [before.present]
+
+    def _settled(self) -> "Timeline":
+        """What did not last belongs to the stretch that it interrupted."""
+        return self if self.trial is None else replace(self, trial=None)._grow(self.trial.sums)
 
     def _grow(self, sums: Sums) -> "Timeline":
         return replace(self, present=replace(self.present, sums=self.present.sums.plus(sums)))
@@ -261,7 +303,8 @@ class _Run:
         return Stretch(first.timestamp_ns, regime, self.number, score, p_value, own)
 
 
-def _name(regime: str, number: int) -> str:
+def name_of(number: int, regime: str = REFERENCE) -> str:
+    """What a regime of the detector is called; the one that was learned, or came back, has a name of its own."""
     return regime if number == 0 else f"regime-{number}"
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from industriverse.operations.context import Principal, is_reserved
-from industriverse.operations.durable_sqlite import open_durable
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError
 from industriverse.operations.roles import scopes_of_roles
+from industriverse.storage import open_durable
 
 __all__ = ["TOKEN_PREFIX", "IssuedToken", "TokenRecord", "TokenStore", "principal_of"]
 

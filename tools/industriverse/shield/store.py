@@ -19,11 +19,11 @@ from industriverse.shield.errors import (
 )
 from industriverse.shield.plan import Plan, plan_from_json
 from industriverse.signals import ChannelEvidence, Incident, Ticket
+from industriverse.storage import make_durable
 
 __all__ = ["ActionRecord", "ActionStatus", "PlanRecord", "PlanStatus", "ShieldStore"]
 
 _SCHEMA_VERSION = 1
-_BUSY_TIMEOUT_S = 10.0
 _SCHEMA = """
 CREATE TABLE tickets (
     id TEXT PRIMARY KEY, stream TEXT NOT NULL, onset_ns INTEGER NOT NULL, body TEXT NOT NULL);
@@ -126,8 +126,6 @@ class ShieldStore:
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
         try:
-            with closing(self._connect()) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
             with self._transaction() as connection:
                 version = int(connection.execute("PRAGMA user_version").fetchone()[0])
                 tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -288,9 +286,8 @@ class ShieldStore:
             os.close(descriptor)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        connection = sqlite3.connect(self._path, isolation_level=None)
+        make_durable(connection)
         return connection
 
     @contextmanager

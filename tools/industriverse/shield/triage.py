@@ -15,6 +15,7 @@ from pathlib import Path
 from industriverse.shield.errors import TriageError
 from industriverse.shield.hybrid.modes import Mode
 from industriverse.signals import NANOSECONDS_PER_SECOND, Incident
+from industriverse.storage import open_durable
 
 __all__ = ["Handling", "Note", "Suppression", "TriageStatus", "TriageStore"]
 
@@ -251,9 +252,7 @@ class TriageStore:
             return int(cursor.lastrowid or 0)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+        return open_durable(self._path)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

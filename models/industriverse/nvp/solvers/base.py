@@ -222,7 +222,11 @@ class Solver(abc.ABC):
     def estimate(self, state: Tensor) -> Estimate:
         """A frame of the finer pair member with the difference to the coarser one."""
         fine = self.sharper().advance(state)
-        difference = fine - self.coarser().advance(state)
+        return self.estimated(state, fine, fine - self.coarser().advance(state))
+
+    @staticmethod
+    def estimated(state: Tensor, fine: Tensor, difference: Tensor) -> Estimate:
+        """The estimate of a frame from `state` to `fine` that differs so from the coarser member."""
         spread = (fine - fine.mean(dim=AXES, keepdim=True)).double().flatten(1).norm(dim=1)
         # A flat field has no scale of its own: the step's size then sets it.
         scale = spread + (fine - state).double().flatten(1).norm(dim=1)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from industriverse.nvp.field_errors import FieldShapeError
 from industriverse.nvp.grid import AXES, Grid
-from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel, FluxSolver
+from industriverse.nvp.solvers.base import Coefficient, Estimate, Exchange, FieldChannel, FluxSolver
 from industriverse.nvp.solvers.second_law import blend_weight
 
 __all__ = ["ShallowWater"]
@@ -59,7 +60,9 @@ class ShallowWater(FluxSolver):
 
     Finite volumes: WENO-Z edges, hydrostatic reconstruction (Audusse et al., SIAM J. Sci. Comput. 25,
     2004), Rusanov flux, SSPRK3. A substep that would raise the energy is blended with the first-order
-    Rusanov substep. Wall pressure and bed push are booked as sources of momentum.
+    Rusanov substep. Wall pressure and bed push are booked as sources of momentum. The error estimate is the
+    embedded one of the same stages: SSPRK3 against the second-order step of its first two. Where no gradient is
+    asked for, the fluxes are computed by a compiled kernel.
 
     State: (batch, 3, cells, cells); channels `depth` h in m (positive), `momentum_x` and `momentum_y`
     h u in m²/s.
@@ -189,6 +192,32 @@ class ShallowWater(FluxSolver):
 
     def _rate(self, state: Tensor, accurate: bool) -> Exchange:
         """Face fluxes and sources per second; rim momentum fluxes of walls are sources."""
+        if accurate and not self._differentiated(state):
+            return self._compiled_rate(state)
+        return self._traced_rate(state, accurate)
+
+    def _differentiated(self, state: Tensor) -> bool:
+        """Whether somebody wants derivatives, which compiled code does not carry."""
+        parts = (state, self.coefficients["gravity"])
+        if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
+            return True
+        duals = [forward_ad.unpack_dual(part) for part in parts]  # type: ignore[no-untyped-call]
+        return any(dual.tangent is not None for dual in duals)
+
+    def _compiled_rate(self, state: Tensor) -> Exchange:
+        from industriverse.nvp.solvers._shallow_water_kernel import rates
+
+        flux, source = rates(
+            state.detach().contiguous().numpy(),
+            self.bed.contiguous().numpy(),
+            self.coefficients["gravity"].detach().reshape(-1).expand(state.shape[0]).contiguous().numpy(),
+            self.grid.spacing,
+            self.grid.boundary == "wall",
+            torch.finfo(state.dtype).eps,
+        )
+        return Exchange(torch.from_numpy(flux), torch.from_numpy(source))
+
+    def _traced_rate(self, state: Tensor, accurate: bool) -> Exchange:
         fluxes = []
         source = torch.zeros_like(state)
         count = self.grid.cells
@@ -209,45 +238,73 @@ class ShallowWater(FluxSolver):
             source = source + push
         return Exchange(torch.stack(fluxes, dim=-3), source)
 
-    def _substep(self, state: Tensor, step_s: float) -> Exchange:
-        """One guarded substep, integrated over `step_s`."""
+    def _substep(self, state: Tensor, step_s: float) -> tuple[Exchange, Tensor]:
+        """One guarded substep, integrated over `step_s`, and how much it changes the second-order one."""
 
         def scaled(parts: list[Exchange], weights: list[float]) -> Exchange:
-            flux, source = torch.zeros_like(parts[0].flux), torch.zeros_like(state)
-            for part, weight in zip(parts, weights, strict=True):
+            first = step_s * weights[0]
+            assert parts[0].source is not None
+            flux, source = first * parts[0].flux, first * parts[0].source
+            for part, weight in zip(parts[1:], weights[1:], strict=True):
                 assert part.source is not None
-                flux = flux + (step_s * weight) * part.flux
-                source = source + (step_s * weight) * part.source
+                flux = flux.add(part.flux, alpha=step_s * weight)
+                source = source.add(part.source, alpha=step_s * weight)
             return Exchange(flux, source)
 
         # SSPRK3 (Shu and Osher 1988) in accumulated form: stages weigh 1/6, 1/6 and 4/6.
         first = self._rate(state, True)
-        second = self._rate(self.apply(state, scaled([first], [1.0])), True)
+        predicted = self.apply(state, scaled([first], [1.0]))
+        second = self._rate(predicted, True)
         third = self._rate(self.apply(state, scaled([first, second], [0.25, 0.25])), True)
-        accurate = scaled([first, second, third], [1 / 6, 1 / 6, 4 / 6])
-        start, reached = self.entropy(state).detach(), self.entropy(self.apply(state, accurate)).detach()
-        if bool((reached >= start).all()):
-            return accurate
-        safe = scaled([self._rate(state, False)], [1.0])
+        stages = [first, second, third]
+        found = scaled(stages, [1 / 6, 1 / 6, 4 / 6])
+        reached = self.apply(state, found)
+        start, entropy = self.entropy(state).detach(), self.entropy(reached).detach()
+        if not bool((entropy >= start).all()):
+            found = self._safer(state, step_s, found, (start, entropy))
+            reached = self.apply(state, found)
+        return found, reached - self.apply(state, scaled(stages[:2], [0.5, 0.5]))
+
+    def _safer(
+        self, state: Tensor, step_s: float, accurate: Exchange, entropies: tuple[Tensor, Tensor]
+    ) -> Exchange:
+        """The substep blended with the first-order one as far as the energy needs."""
+        rate = self._rate(state, False)
+        assert accurate.source is not None
+        assert rate.source is not None
+        safe = Exchange(step_s * rate.flux, step_s * rate.source)
+        assert safe.source is not None
+        start, reached = entropies
         weight = blend_weight(start, reached, self.entropy(self.apply(state, safe)).detach())
         weight = weight.to(state.dtype).reshape(-1, 1, 1, 1)
-        assert accurate.source is not None
-        assert safe.source is not None
         flux = torch.nan_to_num(accurate.flux).lerp(safe.flux, weight[..., None])
         return Exchange(flux, torch.nan_to_num(accurate.source).lerp(safe.source, weight))
 
-    def exchange(self, state: Tensor) -> Exchange:
-        """Accumulated fluxes and wall and bed forces of one frame."""
+    def _frame(self, state: Tensor) -> tuple[Exchange, Tensor]:
+        """Accumulated fluxes and forces of a frame, and the sum of the embedded differences."""
         steps = self.substeps(state)
-        moved, flux, source = state, None, torch.zeros_like(state)
+        flux, source, difference, moved = None, torch.zeros_like(state), torch.zeros_like(state), state
         for _ in range(steps):
-            part = self._substep(moved, self.frame_s / steps)
+            part, changed = self._substep(moved, self.frame_s / steps)
             assert part.source is not None
             flux = part.flux if flux is None else flux + part.flux
-            source = source + part.source
+            source, difference = source + part.source, difference + changed
             moved = self.apply(state, Exchange(flux, source))
         assert flux is not None
-        return Exchange(flux, source)
+        return Exchange(flux, source), difference
+
+    def exchange(self, state: Tensor) -> Exchange:
+        """Accumulated fluxes and wall and bed forces of one frame."""
+        return self._frame(state)[0]
+
+    def sharper(self) -> Self:
+        """The solver itself: its stages hold the coarser member of the pair."""
+        return self.with_refinement(self.refinement)
+
+    def estimate(self, state: Tensor) -> Estimate:
+        """A frame with the difference to second order in time, summed over the substeps."""
+        found, difference = self._frame(state)
+        return self.estimated(state, self.apply(state, found), difference)
 
     def density(self, state: Tensor) -> Tensor:
         """The conserved depth."""

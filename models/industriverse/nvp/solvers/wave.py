@@ -1,6 +1,7 @@
 """Acoustic wave in a medium of varying speed."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -11,6 +12,15 @@ from industriverse.nvp.grid import AXES, Grid, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Coefficient, FieldChannel, Solver
 
 __all__ = ["Wave"]
+
+
+@lru_cache(maxsize=32)
+def _derivatives(grid: Grid, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """1j k without the Nyquist mode, whose derivative has no real value; not to be written to."""
+    kx, ky = (k.clone() for k in grid.wavenumbers())
+    kx[grid.cells // 2] = 0.0
+    ky[..., -1] = 0.0
+    return 1j * kx.to(dtype), 1j * ky.to(dtype)
 
 
 class Wave(Solver):
@@ -80,29 +90,23 @@ class Wave(Solver):
         field = torch.cat([field, field.flip(-2)], dim=-2)
         return torch.cat([field, field.flip(-1)], dim=-1)
 
-    def _wavenumbers(self) -> tuple[Tensor, Tensor]:
-        """Derivative symbols without the Nyquist mode, whose derivative has no real value."""
-        grid = self.grid if self.grid.boundary == "periodic" else self.grid.reflected()
-        kx, ky = (k.clone() for k in grid.wavenumbers())
-        kx[grid.cells // 2] = 0.0
-        ky[..., -1] = 0.0
-        return kx, ky
+    def _symbols(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Symbols of d/dx and d/dy for fields of that precision."""
+        return _derivatives(self.grid if self.grid.boundary == "periodic" else self.grid.reflected(), dtype)
 
     def _slopes(self, field: Tensor) -> list[Tensor]:
         """Derivatives along x and y on the extended grid."""
         extended = self._extended(field)
         spectrum = to_spectrum(extended)
-        return [to_field(1j * k.to(field.dtype) * spectrum, extended.shape[-1]) for k in self._wavenumbers()]
+        return [to_field(symbol * spectrum, extended.shape[-1]) for symbol in self._symbols(field.dtype)]
 
-    def _acceleration(self, displacement: Tensor) -> Tensor:
-        """div(c² grad u), (batch, 1, cells, cells); its mean is zero."""
-        stiffness = self._extended(self.speed.to(displacement.dtype) ** 2)
-        scale = self.value("scale", displacement) ** 2
-        total = torch.zeros_like(to_spectrum(self._extended(displacement)))
-        for slope, k in zip(self._slopes(displacement), self._wavenumbers(), strict=True):
-            total = total + 1j * k.to(displacement.dtype) * to_spectrum(stiffness * slope)
+    def _acceleration(self, displacement: Tensor, stiffness: Tensor) -> Tensor:
+        """div(c² grad u), (batch, 1, cells, cells), of the extended c²; its mean is zero."""
+        along_x, along_y = self._symbols(displacement.dtype)
+        slope_x, slope_y = self._slopes(displacement)
+        total = along_x * to_spectrum(stiffness * slope_x) + along_y * to_spectrum(stiffness * slope_y)
         cells = self.grid.cells
-        found = scale * to_field(total, stiffness.shape[-1])[..., :cells, :cells]
+        found = to_field(total, stiffness.shape[-1])[..., :cells, :cells]
         return found - found.mean(dim=AXES, keepdim=True)
 
     def advance(self, state: Tensor) -> Tensor:
@@ -112,12 +116,14 @@ class Wave(Solver):
         outer = self.frame_s / steps / (2 - cube_root)
         inner = -cube_root * outer
         moved, change = state[:, :1], torch.zeros_like(state[:, :1])
-        acceleration = self._acceleration(moved)
+        scaled = self.value("scale", state) * self.speed.to(state.dtype)
+        stiffness = self._extended(scaled**2 if scaled.ndim == 4 else (scaled**2)[None, None])
+        acceleration = self._acceleration(moved, stiffness)
         for _ in range(steps):
             for step_s in (outer, inner, outer):
                 change = change + 0.5 * step_s * acceleration
                 moved = moved + step_s * (state[:, 1:] + change)
-                acceleration = self._acceleration(moved)
+                acceleration = self._acceleration(moved, stiffness)
                 change = change + 0.5 * step_s * acceleration
         return self.reconcile(state, torch.cat([moved, state[:, 1:] + change], dim=1))
 

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from industriverse.eil.quarantine import RegimeShift
+from industriverse.operations.amounts import account_of
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.examples import eil as examples
@@ -129,6 +130,10 @@ class ProveOutput(BaseModel):
     samples: int
     p_values: dict[str, float]
     could_not_run: dict[str, str]
+    answering_channels: list[str] = Field(
+        description="Channels that answered the keyed challenge, if one was on"
+    )
+    previous_certificate: str | None = Field(description="The stream's certificate that this one follows")
     limitation: str
     evidence_sha256: str
     certificate_file: str
@@ -263,7 +268,7 @@ def _nonce(text: str | None) -> bytes | None:
         ) from None
 
 
-def _prove(services: Services, request: ProveInput) -> ProveOutput:
+def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
     live = services.streams.watched(request.stream)
     reference = services.streams.equilibrium(request.stream)
     if reference is None:
@@ -287,7 +292,13 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
             hint="prove a window of later samples",
         )
     issued = services.certificates.issue(
-        window, reference, stream=request.stream, alpha=request.alpha, nonce=_nonce(request.nonce)
+        window,
+        reference,
+        stream=request.stream,
+        alpha=request.alpha,
+        nonce=_nonce(request.nonce),
+        owner=owner,
+        watermark=services.challenges.watermark(request.stream, window),
     )
     record_proof(services, issued)
     predicate = issued.verified.predicate
@@ -299,6 +310,8 @@ def _prove(services: Services, request: ProveInput) -> ProveOutput:
         samples=predicate.samples,
         p_values={str(check.name): check.p_value for check in predicate.checks},
         could_not_run={str(skipped.name): skipped.reason for skipped in predicate.could_not_run},
+        answering_channels=predicate.freshness.answering_channels if predicate.freshness else [],
+        previous_certificate=predicate.previous_sha256,
         limitation=predicate.limitation,
         evidence_sha256=predicate.evidence_sha256,
         certificate_file=issued.path,
@@ -322,10 +335,12 @@ async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutp
     """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.
 
     The certificate is signed and can be verified offline with the public key alone. A window that has a
-    certificate gets the same one again.
+    certificate gets the same one again. Where eil_challenge was on, freshness is the fifth check.
+    Whoever obtained it first may mint.
 
     Raises:
         NotFoundError: If there is no such stream or nothing was learned from it.
         NotInEquilibriumError: If a check fails.
     """
-    return await context.platform.run(_prove, context.platform.services, request)
+    owner = account_of(context.principal)
+    return await context.platform.run(_prove, context.platform.services, request, owner)

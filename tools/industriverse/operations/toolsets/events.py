@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.examples import eil as examples
+from industriverse.operations.incidents import keep_event_tickets, keep_found_event_tickets
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
@@ -141,6 +142,7 @@ class EventStateOutput(BaseModel):
     promised_per_day: float
     realised_per_day: float | None
     statement: str
+    feedback: list[str] = Field(description="Verdicts that hold at the latest event")
 
     def __str__(self) -> str:
         lines = [
@@ -182,6 +184,8 @@ def _feed(services: Services, request: FeedEventsInput) -> FeedEventsOutput:
         )
         read = EventRead(records, len(records), {}, ())
     new, tickets = services.events.ingest(request.stream, read.events)
+    keep_found_event_tickets(services, request.stream)
+    keep_event_tickets(services, request.stream, tickets)
     return FeedEventsOutput(
         stream=request.stream,
         lines=read.lines,
@@ -235,6 +239,11 @@ def _state(services: Services, request: EventStateInput) -> EventStateOutput:
         promised_per_day=summary.promised_per_day,
         realised_per_day=summary.realised_per_day if summary.watched_days > 0 else None,
         statement=summary.statement,
+        feedback=[
+            f"{entry.verdict} on {entry.ticket}: {entry.component} of {entry.entity!r} until "
+            f"{time_text(entry.expires_ns)}"
+            for entry in live.feedback
+        ],
     )
 
 

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from industriverse.shield.errors import CollectorError
+from industriverse.storage import open_durable
 
 __all__ = ["BusTopic"]
 
@@ -34,12 +35,7 @@ class BusTopic:
         self._topic = topic
         self._lock = threading.Lock()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=10.0
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.executescript(_SCHEMA)
+            self._connection = open_durable(path, _SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise CollectorError(
                 f"cannot open the bus {path} ({error})", hint="give a writable file"
