@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import count_steps
 from industriverse.operations.ensembling import (
     EnsembleSettings,
     Measured,
@@ -149,6 +150,7 @@ def _output(found: Measured, with_values: bool) -> EnsembleOutput:
     title="Forecast with measurements",
     read_only=True,
     examples=examples.ENSEMBLE,
+    cost=1_000,
 )
 async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> EnsembleOutput:
     """Forecast a field or a stream by an ensemble, with the error by source, the balance and the entropy.
@@ -184,4 +186,5 @@ async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> Ens
             channel=request.channel,
             limit=request.limit,
         )
+    count_steps(found.steps)
     return _output(found, request.with_values)
