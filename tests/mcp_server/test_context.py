@@ -12,9 +12,9 @@ import pytest
 from mcp import Client
 from opentelemetry import trace
 
+from industriverse.mcp_server.answering import ENERGY_META
 from industriverse.mcp_server.app import create_mcp_server
 from industriverse.mcp_server.logs import JsonLines
-from industriverse.mcp_server.tools import ENERGY_META
 from industriverse.operations.platform import Platform
 from industriverse.operations.tracing import (
     baggage_value,

@@ -13,6 +13,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus
 from industriverse.mcp_server.agent_resources import add_agent_resources
 from industriverse.mcp_server.callers import CurrentCaller, local_caller
 from industriverse.mcp_server.completing import add_completions
+from industriverse.mcp_server.direct import DirectCalls
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
 from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requests
@@ -83,6 +84,7 @@ def mcp_parts(
         caller,
     )
     bus, legacy, guard = InMemorySubscriptionBus(), LegacySubscriptions(), ResponseGuard()
+    direct = DirectCalls(platform, operations, caller, guard)
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
@@ -93,9 +95,10 @@ def mcp_parts(
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
         subscriptions=bus,
         extensions=[tasks],
-        middleware=[follow_trace, SurfaceFilter(shown, caller)],
+        middleware=[follow_trace, SurfaceFilter(shown, caller), direct],
         cache_hints=CACHE_HINTS,
     )
+    direct.bind(server)
 
     async def call_again(name: str, arguments: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> Any:
         return await server.call_tool(name, arguments, Context(request_context=ctx, mcp_server=server))

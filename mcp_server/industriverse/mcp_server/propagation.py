@@ -1,17 +1,21 @@
 """MCP requests carry their trace and baggage in ``_meta``; every request begins an energy context of its own."""
 
+import functools
 import time
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from prometheus_client import Counter, Gauge, Histogram
 
-from industriverse.operations.tracing import request_context
+from industriverse.operations.tracing import PROPAGATED, message_context
 
 __all__ = ["follow_trace"]
 
 _REQUESTS = Counter("industriverse_mcp_requests", "MCP requests", ["method", "era", "outcome"])
 _SECONDS = Histogram("industriverse_mcp_request_seconds", "Wall time of MCP requests", ["method"])
+# Looking a label up costs as much as counting; these have few values.
+_requests_of = functools.cache(_REQUESTS.labels)
+_seconds_of = functools.cache(_SECONDS.labels)
 _RUNNING = Gauge("industriverse_mcp_requests_running", "MCP requests that are worked on")
 _NOTIFICATIONS = Counter("industriverse_mcp_notifications_received", "MCP notifications from clients")
 
@@ -35,15 +39,16 @@ async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
         return await call_next(ctx)
     method = ctx.method if ctx.method in METHODS else "other"
     era = "stateless" if ctx.protocol_version >= _STATELESS_SINCE else "handshake"
-    meta = {name: value for name, value in dict(ctx.meta or {}).items() if isinstance(value, str)}
+    given = ctx.meta or {}
+    meta = {name: value for name, value in given.items() if name in PROPAGATED and isinstance(value, str)}
     started, outcome = time.perf_counter(), "failed"
     _RUNNING.inc()
     try:
-        with request_context(meta):
+        with message_context(meta):
             result = await call_next(ctx)
         outcome = "answered"
         return result
     finally:
         _RUNNING.dec()
-        _REQUESTS.labels(method, era, outcome).inc()
-        _SECONDS.labels(method).observe(time.perf_counter() - started)
+        _requests_of(method, era, outcome).inc()
+        _seconds_of(method).observe(time.perf_counter() - started)

@@ -17,6 +17,7 @@ TOOLSETS_HEADER = "x-mcp-toolsets"
 TOOLS_HEADER = "x-mcp-tools"
 EXCLUDE_HEADER = "x-mcp-exclude-tools"
 READ_ONLY_HEADER = "x-mcp-readonly"
+_PREFIX = b"x-mcp-"
 
 
 def names_in(text: str | None) -> frozenset[str] | None:
@@ -100,8 +101,10 @@ class SurfaceFilter:
         return result
 
     def _shown(self, ctx: ServerRequestContext[Any, Any]) -> frozenset[str]:
-        headers = getattr(ctx.request, "headers", None)
-        surface = self._surface if headers is None else self._surface.asked_by(headers)
+        raw = () if ctx.request is None else ctx.request.scope["headers"]
+        if not any(name.startswith(_PREFIX) for name, _ in raw):
+            return self._names
+        surface = self._surface.asked_by(ctx.request.headers)  # type: ignore[union-attr]
         return self._names if surface is self._surface else surface.names()
 
     def _filtered(self, result: HandlerResult, shown: frozenset[str]) -> HandlerResult:

@@ -31,8 +31,9 @@ from pydantic import ConfigDict, Field
 
 from industriverse.mcp_server.callers import CurrentCaller
 from industriverse.mcp_server.task_store import TaskRecord, TaskStatus, TaskStore
+from industriverse.operations.registry import Operation
 
-__all__ = ["TASKS", "RunningTask", "Tasks", "current_task"]
+__all__ = ["TASKS", "RunningTask", "Tasks", "current_task", "may_become_a_task"]
 
 TASKS = "io.modelcontextprotocol/tasks"
 MOMENT_S = 0.1
@@ -319,6 +320,11 @@ def _end(task: RunningTask, job: "asyncio.Task[HandlerResult]") -> None:
 def _declared(ctx: ServerRequestContext[Any, Any]) -> bool:
     capabilities = ctx.session.client_capabilities
     return bool(capabilities and capabilities.extensions and TASKS in capabilities.extensions)
+
+
+def may_become_a_task(declared: Operation, ctx: ServerRequestContext[Any, Any]) -> bool:
+    """Whether a call of an operation by this client can be answered with a task."""
+    return declared.task and _declared(ctx)
 
 
 def _require(ctx: ServerRequestContext[Any, Any]) -> None:

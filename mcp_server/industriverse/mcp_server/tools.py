@@ -17,7 +17,6 @@ from mcp.types import (
     ElicitRequestFormParams,
     ElicitResult,
     InputRequiredResult,
-    TextContent,
     ToolAnnotations,
 )
 from prometheus_client import Counter
@@ -25,7 +24,8 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from industriverse.mcp_server.guard import Guarded, ResponseGuard
+from industriverse.mcp_server.answering import answered
+from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
 from industriverse.mcp_server.tasks import current_task
 from industriverse.operations.context import ApprovalAnswer, ApprovalRequest, InputNeeded, Principal
@@ -33,24 +33,14 @@ from industriverse.operations.errors import ApprovalUnavailableError
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
-from industriverse.operations.tracing import current_energy, outgoing_headers
 from industriverse.physics import IndustriverseError
 
-__all__ = ["APPROVAL_SECONDS", "ENERGY_META", "TRUNCATED_META", "Approval", "add_operations"]
+__all__ = ["APPROVAL_SECONDS", "Approval", "add_operations"]
 
 APPROVAL_SECONDS = 600.0
 """How long a person has for an answer on the handshake-era protocol; then nothing is done."""
 
 STATELESS_ERA = "2026-07-28"
-
-ENERGY_META = "io.industriverse/energy"
-"""Where a result's ``_meta`` says what the request cost and what it learned of the plant."""
-
-TRUNCATED_META = "io.industriverse/truncated"
-
-TEXT_CHARACTERS = 8_000
-"""How much of a text is kept when a result is cut."""
-
 
 _QUESTIONS = Counter("industriverse_approval_questions", "Questions put to a person")
 _APPROVALS = Counter("industriverse_approval_answers", "Answers of people to questions", ["action"])
@@ -149,16 +139,6 @@ def _parameter(name: str, declared: FieldInfo) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _result(text: str, guarded: Guarded) -> CallToolResult:
-    meta: dict[str, Any] = {**outgoing_headers(), ENERGY_META: current_energy().fields()}
-    if guarded.hint:
-        text = f"{text[:TEXT_CHARACTERS]}\n{guarded.hint}"
-        meta[TRUNCATED_META] = {"hint": guarded.hint, "cursor": guarded.cursor}
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=guarded.structured, _meta=meta
-    )
-
-
 def _named_thread(declared: Operation, arguments: dict[str, Any]) -> dict[str, Any]:
     """A task that starts a run knows its name beforehand, so that it finds the run again after a crash."""
     task = current_task()
@@ -198,9 +178,7 @@ def _tool_function(
             return _question(needed)
         except IndustriverseError as error:
             raise ToolError(str(error)) from error
-        structured = result.model_dump(mode="json")
-        guarded = guard.fit(declared.name, structured, len(result.model_dump_json()), caller)
-        return _result(str(result), guarded)
+        return answered(declared.name, result, guard, caller).model()
 
     parameters = [_parameter(name, field) for name, field in declared.input_model.model_fields.items()]
     context_parameter = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)

@@ -12,10 +12,10 @@ from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
-from starlette.applications import Starlette
 from starlette.middleware.authentication import AuthenticationMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.routing import BaseRoute, Route
 
+from industriverse.mcp_server.addressing import Addresses
 from industriverse.mcp_server.app import McpParts, mcp_parts
 from industriverse.mcp_server.authentication import (
     JwtVerifier,
@@ -25,15 +25,15 @@ from industriverse.mcp_server.authentication import (
     known_scopes,
 )
 from industriverse.mcp_server.callers import CurrentCaller, local_caller, token_caller
-from industriverse.mcp_server.edge import BodyGuard, ContextCarrier, HeaderGuard, Limits
+from industriverse.mcp_server.edge import Edge, Limits
 from industriverse.mcp_server.errors import AuthenticationSettingsError
 from industriverse.mcp_server.gate import ScopeGate
 from industriverse.mcp_server.health import health_router
 from industriverse.mcp_server.idempotency import IdempotencyKeys
 from industriverse.mcp_server.live import live_router
 from industriverse.mcp_server.notifying import notify_changes
-from industriverse.mcp_server.origins import OriginGuard
 from industriverse.mcp_server.prices import price_router
+from industriverse.mcp_server.quick import QuickCalls
 from industriverse.mcp_server.replay import RecentEvents
 from industriverse.mcp_server.rest import add_operation_routes, add_problem_handlers, describe_problems
 from industriverse.mcp_server.shutdown import Shutdown
@@ -92,10 +92,11 @@ def build_web_application(
     caller: CurrentCaller = token_caller if chosen.asks else local_caller
     parts = mcp_parts(platform, surface=surface, caller=caller, extend=extend)
     shutdown = Shutdown()
+    quick, routes = _mcp_routes(parts, platform, chosen)
     app = FastAPI(
         title="Industriverse Bridge API",
         version=platform_version(),
-        lifespan=_lifespan(platform, parts, shutdown),
+        lifespan=_lifespan(platform, parts, quick, shutdown),
         docs_url="/docs",
         redoc_url=None,
     )
@@ -112,21 +113,29 @@ def build_web_application(
             )
         )
     # First of all routes: looking through those of REST would cost every MCP request a tenth of its time.
-    app.router.routes[:0] = _mcp_application(parts, chosen).routes
+    app.router.routes[:0] = routes
     _add_guards(app, platform, chosen)
     return app
 
 
-def _mcp_application(parts: McpParts, settings: WebSettings) -> Starlette:
+def _mcp_routes(
+    parts: McpParts, platform: Platform, settings: WebSettings
+) -> tuple[QuickCalls, list[BaseRoute]]:
+    """The routes of MCP, and what answers the quick calls among its requests."""
     hosts = [host for name in settings.names for host in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
-    return parts.server.streamable_http_app(
+    security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
+    served = parts.server.streamable_http_app(
         streamable_http_path="/mcp",
         event_store=None if settings.stateless else RecentEvents(),
         retry_interval=500,
         stateless_http=settings.stateless,
-        transport_security=TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins),
+        transport_security=security,
     )
+    route = next(route for route in served.routes if isinstance(route, Route) and route.path == "/mcp")
+    shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
+    route.app = quick = QuickCalls(route.app, parts.server, shown, security)
+    return quick, served.routes
 
 
 def _add_routes(app: FastAPI, platform: Platform, caller: CurrentCaller, shutdown: Shutdown) -> None:
@@ -155,20 +164,21 @@ def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings) -> None
                 verifier, resource_server_url=None if resource is None else AnyHttpUrl(resource)
             ),
         )
-    app.add_middleware(BodyGuard, limits=settings.limits, looks_into=lambda path: path.startswith("/v1/"))
-    app.add_middleware(OriginGuard, allowed_names=settings.names)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(settings.names), www_redirect=False)
-    app.add_middleware(ContextCarrier)
-    app.add_middleware(HeaderGuard)
+    app.add_middleware(
+        Edge,
+        addresses=Addresses(settings.names),
+        limits=settings.limits,
+        looks_into=lambda path: path.startswith("/v1/"),
+    )
 
 
 def _lifespan(
-    platform: Platform, parts: McpParts, shutdown: Shutdown
+    platform: Platform, parts: McpParts, quick: QuickCalls, shutdown: Shutdown
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         telling = asyncio.create_task(notify_changes(platform, parts.bus, parts.legacy, shutdown))
-        async with parts.server.session_manager.run():
+        async with parts.server.session_manager.run(), quick.manager.run():
             yield
             await shutdown.finish(parts.tasks.park)
             telling.cancel()

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 
 from prometheus_client import Counter, Gauge
@@ -95,13 +96,18 @@ class AuditPage:
     next_before: int
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+_values_of = attrgetter(*_FIELDS)
+
+
 def _values(entry: AuditEntry) -> tuple[int | str, ...]:
-    return tuple(getattr(entry, name) for name in _FIELDS)
+    values: tuple[int | str, ...] = _values_of(entry)
+    return values
 
 
 def entry_hash(previous: bytes, sequence: int, entry: AuditEntry) -> bytes:
     """SHA-256 over the hash before it and the JSON list of sequence and fields, in the order of AuditEntry."""
-    document = json.dumps([sequence, *_values(entry)], separators=(",", ":"))
+    document = _compact([sequence, *_values(entry)])
     return hashlib.sha256(previous + document.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -1,7 +1,5 @@
 """What a call costs: declared before it runs, measured while it runs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -57,11 +55,16 @@ def count_steps(steps: int) -> None:
         counter.steps += steps
 
 
-@contextmanager
-def counting(counter: StepCounter) -> Iterator[None]:
+class counting:  # noqa: N801  (reads as a statement: with counting(counter))
     """Within the block, and in what ``Platform.run`` runs for it, steps go to this counter."""
-    token = _COUNTER.set(counter)
-    try:
-        yield
-    finally:
-        _COUNTER.reset(token)
+
+    __slots__ = ("_counter", "_token")
+
+    def __init__(self, counter: StepCounter) -> None:
+        self._counter = counter
+
+    def __enter__(self) -> None:
+        self._token = _COUNTER.set(self._counter)
+
+    def __exit__(self, *error: object) -> None:
+        _COUNTER.reset(self._token)

@@ -5,6 +5,7 @@ in the ledger every few seconds. What is charged follows from the principal that
 that the server counts: nothing that a client sends is looked at but the arguments that it asks to be computed.
 """
 
+import functools
 import json
 import logging
 import math
@@ -40,6 +41,8 @@ _BOOK_EVERY_S = 2.0
 _BOOK_EVERY_CALLS = 5_000
 _STEPS = Counter("industriverse_steps", "Measured inference steps", ["operation"])
 _JOULES = Counter("industriverse_joules", "Energy of calls, joules", ["operation", "source"])
+_steps_of = functools.cache(_STEPS.labels)
+_joules_of = functools.cache(_JOULES.labels)
 
 
 @dataclass(slots=True)
@@ -150,8 +153,8 @@ class Meter:
                 and (self._booking is None or self._booking.done())
             ):
                 self._booking = self._worker.submit(self._settle_or_say_why)
-        _STEPS.labels(bill.operation).inc(bill.steps)
-        _JOULES.labels(bill.operation, source).inc(bill.joules)
+        _steps_of(bill.operation).inc(bill.steps)
+        _joules_of(bill.operation, source).inc(bill.joules)
         return price_of(bill.steps)
 
     def available(self, principal: str) -> int:

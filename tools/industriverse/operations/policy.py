@@ -1,16 +1,17 @@
 """The layer under every face: who may call what, with which arguments, and what came of it."""
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from opentelemetry.trace import SpanKind, get_tracer
+from opentelemetry.trace import INVALID_SPAN, SpanKind, get_tracer
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import BaseModel, ValidationError
 
@@ -22,11 +23,11 @@ from industriverse.operations.context import (
     OperationContext,
     Principal,
 )
-from industriverse.operations.costs import StepCounter, counting
+from industriverse.operations.costs import counting
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import Operation, registry
-from industriverse.operations.tracing import current_energy, current_trace_id
+from industriverse.operations.tracing import current_energy, current_trace_id, spans_are_recorded
 from industriverse.physics import IndustriverseError
 
 __all__ = ["authorise", "describe_invalid_arguments", "invoke"]
@@ -38,6 +39,12 @@ _CALLS = Counter("industriverse_operation_calls", "Calls of operations", ["opera
 _SECONDS = Histogram("industriverse_operation_seconds", "Wall time of operations", ["operation"])
 _RUNNING = Gauge("industriverse_operation_running", "Operations that run now", ["operation"])
 _DENIED = Counter("industriverse_operation_denied", "Calls that the policy refused", ["operation", "reason"])
+
+# Looking a label up costs as much as counting; these have few values, all declared here.
+_calls_of = functools.cache(_CALLS.labels)
+_seconds_of = functools.cache(_SECONDS.labels)
+_running_of = functools.cache(_RUNNING.labels)
+_unheard = nullcontext(INVALID_SPAN)
 
 _SHOWN_CHARACTERS = 60
 
@@ -120,12 +127,11 @@ class _Call:
 
     async def begin(self) -> None:
         """What may change something is written down, on disk, before it does."""
-        if not self.declared.read_only:
-            await asyncio.wrap_future(self.platform.audit.write(self.entry("began")))
+        await asyncio.wrap_future(self.platform.audit.write(self.entry("began")))
 
     async def end(self, seconds: float) -> None:
-        _CALLS.labels(self.declared.name, self.outcome).inc()
-        _SECONDS.labels(self.declared.name).observe(seconds)
+        _calls_of(self.declared.name, self.outcome).inc()
+        _seconds_of(self.declared.name).observe(seconds)
         if logger.isEnabledFor(logging.INFO):
             logger.info(
                 "operation %s by %s: %s %s",
@@ -145,12 +151,18 @@ class _Call:
 
 def _learn_energy(result: BaseModel) -> None:
     """Take from a result what every later response of this request tells about the plant."""
-    energy = current_energy()
-    alarm, certificate = getattr(result, "alarm", None), getattr(result, "certificate_id", None)
-    if isinstance(alarm, bool):
-        energy.regime = "disturbed" if alarm else "calm"
-    if isinstance(certificate, str):
-        energy.proof_id = certificate
+    for name in _told_by(type(result)):
+        value = getattr(result, name)
+        if name == "alarm" and isinstance(value, bool):
+            current_energy().regime = "disturbed" if value else "calm"
+        elif name == "certificate_id" and isinstance(value, str):
+            current_energy().proof_id = value
+
+
+@functools.cache
+def _told_by(kind: type[BaseModel]) -> tuple[str, ...]:
+    """Which of the fields that an energy context knows a result has; asking a model for one it lacks is slow."""
+    return tuple(name for name in ("alarm", "certificate_id") if name in kind.model_fields)
 
 
 async def invoke(
@@ -191,24 +203,32 @@ async def invoke(
         optional["approve"] = approve
     context = OperationContext(platform=platform, principal=principal, resume_token=resume_token, **optional)
     call = _Call(platform, declared, principal, arguments)
-    with _tracer.start_as_current_span(name, kind=SpanKind.INTERNAL, record_exception=False) as span:
+    spanning = (
+        _tracer.start_as_current_span(name, kind=SpanKind.INTERNAL, record_exception=False)
+        if spans_are_recorded(_tracer)
+        else _unheard
+    )
+    with spanning as span:
         started = time.perf_counter()
-        _RUNNING.labels(name).inc()
+        running = _running_of(name)
+        running.inc()
         try:
             return await _perform(call, context)
         finally:
-            _RUNNING.labels(name).dec()
+            running.dec()
             span.set_attribute("industriverse.outcome", call.outcome)
             await call.end(time.perf_counter() - started)
 
 
-@contextmanager
-def _metered(call: _Call, request: BaseModel) -> Iterator[StepCounter]:
-    """Reserve what the call declares, and charge what it took whatever comes of it."""
+async def _metered(call: _Call, request: BaseModel, context: OperationContext) -> BaseModel:
+    """Reserve what the call declares, do it, and charge what it took whatever comes of it."""
     meter = call.platform.meter
     bill = meter.reserve(call.declared, request, call.principal)
     try:
-        yield bill.counter
+        with counting(bill.counter):
+            if not call.declared.read_only:
+                await call.begin()
+            return await call.declared.function(request, context)
     finally:
         call.micro_ceu = meter.settle(bill)
         energy = current_energy()
@@ -221,9 +241,7 @@ async def _perform(call: _Call, context: OperationContext) -> BaseModel:
     try:
         authorise(call.platform, call.declared, call.principal)
         request, call.document = _validated(call.declared, call.arguments)
-        with _metered(call, request) as counter, counting(counter):
-            await call.begin()
-            result = await call.declared.function(request, context)
+        result = await _metered(call, request, context)
     except InputNeeded:
         call.outcome = "asked"
         raise
