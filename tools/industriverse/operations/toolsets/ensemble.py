@@ -1,7 +1,7 @@
 """Fields to be forecast, and forecasts that come with the measurements by which they can be questioned."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -119,28 +119,19 @@ async def nvp_field(request: FieldInput, context: OperationContext) -> FieldOutp
 
 
 def _output(found: Measured, with_values: bool) -> EnsembleOutput:
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and math.isfinite(value) else None
-
-    return EnsembleOutput(
-        error=finite(found.error),
-        width=found.width,
-        half_step_change=found.half_step_change,
-        resolution=finite(found.resolution),
-        coefficient_change=finite(found.coefficient_change),
-        disagreement=found.disagreement,
-        misfit=finite(found.misfit),
-        balance_error=finite(found.balance_error),
-        second_law=found.second_law,
-        entropy_produced=finite(found.entropy_produced),
-        above=finite(found.above),
-        steps=found.steps,
-        forecast_id=found.forecast_id,
-        summary=found.summary,
-        remedies=list(found.remedies),
-        field_values=found.values if with_values and isinstance(found.values, list) else None,
-        stream_values=found.values if with_values and isinstance(found.values, dict) else None,
-    )
+    measured: dict[str, Any] = {
+        name: getattr(found, name) for name in EnsembleOutput.model_fields if hasattr(found, name)
+    }
+    told = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in measured.items()
+    }
+    kept = found.values if with_values else None
+    values = {
+        "field_values": kept if isinstance(kept, list) else None,
+        "stream_values": kept if isinstance(kept, dict) else None,
+    }
+    return EnsembleOutput.model_validate(told | values)
 
 
 @operation(

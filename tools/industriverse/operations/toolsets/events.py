@@ -208,7 +208,9 @@ def _learn(services: Services, request: LearnEventsInput) -> LearnEventsOutput:
         promised_per_day=calibration.promised_per_day,
         lowest_certifiable_per_day=calibration.lowest_certifiable_per_day,
         budget_certified=calibration.certified,
-        note=note + calibration.statement(),
+        note=note
+        + calibration.statement()
+        + "".join(f" Dropped, judge its next ticket: verdict {sentence}." for sentence in learned.dropped),
     )
 
 
