@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from industriverse.operations.home import Home
+from industriverse.operations.home import Home, ledger_of
 
 if TYPE_CHECKING:
     from industriverse.atlas.graph import GraphAtlas
@@ -108,7 +108,7 @@ class Services:
         """Accounts and entries."""
         from industriverse.economy.ledger import Ledger
 
-        return Ledger(self.home.paths.ledger)
+        return Ledger(ledger_of(self.home.paths.folder, self.tenant))
 
     @cached_property
     def certificates(self) -> "CertificateStore":

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.operations.amounts import account_of
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.examples import eil as examples
 from industriverse.operations.live import LiveStream
@@ -291,6 +292,8 @@ def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
             f"the window of {reference.window} samples until then reaches into the clean rows of the reference",
             hint="prove a window of later samples",
         )
+    # Each sample is looked at by each of the five checks.
+    count_steps(5 * len(window))
     issued = services.certificates.issue(
         window,
         reference,
