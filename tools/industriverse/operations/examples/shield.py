@@ -5,7 +5,6 @@ from typing import Final
 from industriverse.operations.examples import asked
 from industriverse.operations.registry import Example
 
-__all__ = ["ACT", "EXPLAIN", "PLAN", "REVERT", "REVIEW", "THREATS"]
 __all__ = [
     "ACT",
     "ANALYZE",
@@ -16,6 +15,7 @@ __all__ = [
     "MODE",
     "PLAN",
     "REVERT",
+    "REVIEW",
     "THREATS",
     "TRIAGE",
 ]
@@ -176,11 +176,6 @@ REVERT: Final = asked(
     plan_id="plan-0123456789abcdef",
 )
 
-REVIEW: Final = asked(
-    "Was plan-0123456789abcdef worth carrying out?",
-    "did plan-0123456789abcdef help",
-    "is it better to keep plan-0123456789abcdef or to take it back",
-    plan_id="plan-0123456789abcdef",
 ANALYZE: Final = asked(
     "Which sensor of the water network lies?",
     "is a sensor lying",
@@ -330,4 +325,11 @@ MODE: Final = asked(
     "stop acting on your own",
     "change to detect mode",
     mode="detect",
+)
+
+REVIEW: Final = asked(
+    "Was plan-0123456789abcdef worth carrying out?",
+    "did plan-0123456789abcdef help",
+    "is it better to keep plan-0123456789abcdef or to take it back",
+    plan_id="plan-0123456789abcdef",
 )
