@@ -85,6 +85,7 @@ TASKS: Final[dict[str, Recipe]] = {
         width=16,
         make=lambda cells: GrayScott(Grid(cells), 2.0, diffusivity_u=8e-5, diffusivity_v=4e-5),
         start=pattern,
+        truth_refinement=8,
     ),
     "cahn_hilliard": RECIPES["cahn_hilliard"],
     # Where the sensors are too coarse for the shocks, solver and flux have the least to offer.
@@ -229,7 +230,7 @@ class Book:
         counts = {"train": self.trajectories, "held_out": 8, "test": 8}
         parts = []
         for index, (split, count) in enumerate(counts.items()):
-            path = self.folder / f"{self.domain}-{split}-{count}.safetensors"
+            path = self.folder / f"{self.domain}-{split}-{count}-{self.task.truth_refinement}.safetensors"
             if not path.exists():
                 draft = path.with_suffix(".part")
                 save_file(

@@ -36,6 +36,8 @@ class Recipe:
         width: Features of the network.
         make: Solver on a grid.
         start: Draws `count` starts on the truth grid, (count, channels, n, n).
+        truth_refinement: Multiple of the stable number of substeps of the truth. Where stability does not tie the
+            substep to the grid, 1 would give the truth the sensors' own error in time.
     """
 
     domain: str
@@ -49,6 +51,7 @@ class Recipe:
     width: int
     make: Callable[[int], Solver]
     start: Callable[[int, int, torch.Generator], Tensor]
+    truth_refinement: int = 1
 
     def solver(self) -> Solver:
         """The solver that the sensors' grid allows: the base and the baseline of the closure."""
@@ -58,7 +61,7 @@ class Recipe:
     def trajectories(self, count: int, seed: int) -> Tensor:
         """Truth as the sensors see it, (frames + 1, count, channels, cells, cells), float32."""
         generator = torch.Generator().manual_seed(seed)
-        exact = self.make(self.truth_cells)
+        exact = self.make(self.truth_cells).with_refinement(self.truth_refinement)
         if isinstance(exact, SpectralSolver):
             exact = exact.unpadded()
         state = self.start(count, self.truth_cells, generator).float()
@@ -159,6 +162,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         width=16,
         make=lambda cells: CahnHilliard(Grid(cells), 1e-3, gamma=1e-3),
         start=lambda count, cells, generator: 0.6 * large_waves(count, cells, generator),
+        truth_refinement=8,
     ),
 }
 
