@@ -57,3 +57,20 @@ def test_errors_reflect_no_attack(era: str, tmp_path: Path) -> None:
 def test_a_plain_text_stays_as_it_is() -> None:
     text = "no stream 'a'; streams are: practice, pump <3, 5 > 4, {\"a\": 1}"
     assert inert(text) == text
+
+
+def test_the_documentation_is_read_by_name_and_never_by_path(tmp_path: Path) -> None:
+    async def read(platform: Platform) -> tuple[str, list[str]]:
+        async with Client(create_mcp_server(platform)) as client:
+            whole = await client.read_resource("docs://bridge")
+            refused = []
+            for wrong in ("docs://bridge.md", "docs://..%2Fpyproject", "docs://%2Fetc%2Fpasswd", "docs://.."):
+                with pytest.raises(MCPError) as error:
+                    await client.read_resource(wrong)
+                refused.append(error.value.error.message)
+        return whole.model_dump()["contents"][0]["text"], refused
+
+    with opened(tmp_path / "home") as platform:
+        whole, refused = asyncio.run(read(platform))
+    assert whole.startswith("# The bridge")
+    assert len(refused) == 4
