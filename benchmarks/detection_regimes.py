@@ -22,6 +22,7 @@ from benchmarks.detection_sets import frame_of_table, skab
 from numpy.typing import NDArray
 
 from industriverse.eil.detector import Detector
+from industriverse.eil.forecasting import MixedForecaster
 from industriverse.eil.regimes import RegimeBank
 from industriverse.eil.watch import Watcher
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame
@@ -52,25 +53,22 @@ def forecast_errors(folder: Path) -> dict[str, tuple[float, float]]:
     bank = RegimeBank(detectors[0], "bank")
     for detector in detectors[1:]:
         bank.adopt_known(detector)
+    mixture = MixedForecaster(bank, channels, np.vstack(first).mean(axis=0), np.sqrt(scale))
+    for part in first:
+        mixture.prepare(part)
     single = Detector.from_reference(detectors[0].reference)
     pooled = Detector().fit(_frame(np.vstack(first), channels))
+    mixed_names = ("bank", "VAR, all points, learning on", "persistence", "mixture")
     errors: dict[str, list[float]] = {
-        "bank": [],
-        "VAR, first point": [],
-        "VAR, all points": [],
-        "persistence": [],
+        name: [] for name in (*mixed_names, "VAR, first point", "VAR, all points")
     }
     for row, now in enumerate(times):
-        active = bank.active
-        bank.feed(Frame(np.array([now]), stream[row : row + 1], channels))
+        for name, expected in zip(mixed_names, mixture.update(int(now), stream[row]), strict=True):
+            errors[name].append(_error(expected, stream[row], scale))
         for name, detector in (("VAR, first point", single), ("VAR, all points", pooled)):
             detector.update(int(now), stream[row])
             errors[name].append(_error(detector.expected, stream[row], scale))
-        errors["bank"].append(_error(bank.detectors[active].expected, stream[row], scale))
-        if row:
-            errors["persistence"].append(_error(stream[row - 1], stream[row], scale))
     settled = np.arange(len(times)) % VISIT_ROWS >= SETTLING_ROWS
-    errors["persistence"].insert(0, errors["persistence"][0])
     return {
         name: (float(np.mean(values)), float(np.mean(np.array(values)[settled])))
         for name, values in errors.items()
@@ -153,7 +151,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     print("one-step forecast, mean squared error over channel variance, second visits")
     for name, (whole, settled) in forecast_errors(arguments.data).items():
-        print(f"  {name:20}{whole:8.3f}   settled rows {settled:8.3f}")
+        print(f"  {name:30}{whole:8.3f}   settled rows {settled:8.3f}")
     table = pd.read_parquet(arguments.data / "asd" / "omi-1.parquet")
     columns = [c for c in table.columns if c not in ("label", "split")]
     clean = frame_of_table(table[table["split"] == "train"], columns, 300.0)

@@ -20,6 +20,7 @@ from industriverse.eil.calibration import (
     forward_chain,
     ticket_threshold,
 )
+from industriverse.eil.cycle import find_cycle
 from industriverse.eil.detector import Detector
 from industriverse.eil.edetector import EDetector
 from industriverse.eil.kernel import fuse_components
@@ -69,7 +70,13 @@ def anytime_valid(unit: Unit, budget_per_day: float) -> Scored:
     """The same scores with the e-detector instead of the conformal threshold and its keeper."""
     detector = Detector(budget_per_day).fit(unit.clean)
     model, interval_s = detector.reference.model, unit.clean.interval_s
-    components, _, _ = forward_chain(unit.clean.values, detector.reference.scales)
+    times = unit.clean.timestamps_ns
+    components, _, _ = forward_chain(
+        unit.clean.values,
+        detector.reference.scales,
+        timestamps_ns=times,
+        cycle=find_cycle(unit.clean.values, times, interval_s),
+    )
     still = np.ones(len(model.weights))
     ahead = fuse_components(components, model.tails, model.weights, still, 0.0)
     rows = max(1, round(REFRACTORY_S / interval_s))

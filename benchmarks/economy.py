@@ -1,20 +1,22 @@
 """Economy benchmark: durable chained transfers beside the same rows in a plain SQL double-entry table.
 
-    python benchmarks/economy.py [--seconds 5] [--clients 1,4,16] [--processes 4] [--postgresql URL]
-                                 [--grow 1000000] [--json out.json]
+    python benchmarks/economy.py [--seconds 2] [--repeats 3] [--clients 1,4,16] [--processes 4]
+                                 [--postgresql URL] [--all] [--grow 1000000] [--json out.json]
 
 Clients are threads of one process that owns the ledger, as those of a server are; ``--processes`` also measures
 so many clients that are processes of their own. All transfer between the same 64 accounts, drawn at random.
 
 ``ledger`` is what the product does: idempotency key, hash chain, Merkle log, append-only triggers, serialisable, on
 disk when it returns. ``plain`` is a double-entry table without any of these that makes the same promises about
-money: the same rows (a transaction, two entries, two balances that may not fall below zero) through the same
-SQLAlchemy, one database transaction a transfer, serialisable, tried again on conflict, on disk. ``plain, read
-committed`` asks PostgreSQL for less isolation, ``plain, not durable`` does not wait for the disk.
+money: the same rows (a transaction with its unique key, two entries, two balances that may not fall below zero)
+through the same SQLAlchemy, one database transaction a transfer, serialisable, tried again on conflict, on disk.
+``plain, driver`` is that table without SQLAlchemy: the same statements, one by one, by the database's driver.
+``--all`` adds ``plain, read committed``, which asks PostgreSQL for less isolation, and ``plain, not durable``, which
+does not wait for the disk.
 
 Without ``--postgresql`` a server is started by ``deploy/start_test_postgresql.sh`` where the system has one.
-``--grow`` adds transactions up to that number to a SQLite ledger by its ordinary transfers, 64 clients at once, and
-measures its size, proofs and verification on the way.
+A SQLite ledger is also grown to 10,000 transactions (``--grow``) by its ordinary transfers, 64 clients at once, and
+its size, proofs and verification are measured at every power of ten.
 """
 
 import argparse
@@ -70,7 +72,8 @@ from industriverse.economy.tiles import leaf_of
 from industriverse.economy.transparency import TransparencyLog
 
 SCRIPT = Path(__file__).resolve().parent.parent / "deploy" / "start_test_postgresql.sh"
-LEDGER, PLAIN, COMMITTED, LOOSE = "ledger", "plain", "plain, read committed", "plain, not durable"
+LEDGER, PLAIN, DRIVER = "ledger", "plain", "plain, driver"
+COMMITTED, LOOSE = "plain, read committed", "plain, not durable"
 # As many as share one commit.
 GROWING_CLIENTS = MOST_TOGETHER
 ACCOUNTS = tuple(f"account-{number}" for number in range(64))
@@ -106,6 +109,14 @@ MOVE = (
     .where(BALANCES.c.account == bindparam("of"), BALANCES.c.asset == "CEU")
     .values(amount=BALANCES.c.amount + bindparam("change"))
 )
+
+
+DRIVER_TRANSFER = (
+    "INSERT INTO plain_transfers (key, kind, reference, details, created_ns) VALUES (%s, %s, %s, %s, %s) "
+    "RETURNING sequence"
+)
+DRIVER_ENTRY = "INSERT INTO plain_entries (sequence, leg, account, asset, amount) VALUES (%s, %s, %s, %s, %s)"
+DRIVER_MOVE = "UPDATE plain_balances SET amount = amount + %s WHERE account = %s AND asset = %s"
 
 
 @dataclass(frozen=True)
@@ -167,8 +178,34 @@ def plain_transfer(engine: Engine, key: str, source: str, target: str) -> None:
                 raise
 
 
-def client(ledger: Ledger | None, engine: Engine | None, name: str, seconds: float, wait: Any) -> list[float]:
+def driver_transfer(connection: Any, sqlite: bool, key: str, source: str, target: str) -> None:
+    """The same as :func:`plain_transfer` by the driver alone; SQLite counts its rows itself."""
+    marks = (lambda sql: sql.replace("%s", "?")) if sqlite else str
+    changes = sorted([(source, -1), (target, 1)])
+    while True:
+        cursor = connection.cursor()
+        try:
+            if sqlite:
+                cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute(marks(DRIVER_TRANSFER), (key, "transfer", "", "{}", time.time_ns()))
+            (sequence,) = cursor.fetchone()
+            rows = [(sequence, leg, account, "CEU", amount) for leg, (account, amount) in enumerate(changes)]
+            cursor.executemany(marks(DRIVER_ENTRY), rows)
+            cursor.executemany(marks(DRIVER_MOVE), [(amount, account, "CEU") for account, amount in changes])
+            connection.commit()
+            return
+        except Exception as error:
+            connection.rollback()
+            if getattr(error, "sqlstate", None) not in ("40001", "40P01"):
+                raise
+
+
+def client(
+    ledger: Ledger | None, engine: Engine | None, method: str, name: str, seconds: float, wait: Any
+) -> list[float]:
     """Transfer until the time is over; returns how long each took."""
+    held = engine.raw_connection() if engine is not None and method == DRIVER else None
+    sqlite = engine is not None and engine.dialect.name == "sqlite"
     # The driver warns of each conflict in which PostgreSQL gives way; they are counted as time.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     choose = random.Random(name)
@@ -179,9 +216,13 @@ def client(ledger: Ledger | None, engine: Engine | None, name: str, seconds: flo
         key, (source, target) = f"{name}-{len(times)}", choose.sample(ACCOUNTS, 2)
         if ledger is not None:
             ledger.transfer(key=key, asset=Asset.CEU, source=source, target=target, amount=1)
+        elif held is not None:
+            driver_transfer(held.driver_connection, sqlite, key, source, target)
         elif engine is not None:
             plain_transfer(engine, key, source, target)
         times.append(time.perf_counter() - before)
+    if held is not None:
+        held.close()
     return times
 
 
@@ -200,7 +241,7 @@ def work(
     together = threading.Barrier(threads + 1)
     with ThreadPoolExecutor(threads) as pool:
         running = [
-            pool.submit(client, ledger, engine, f"{number}-{thread}", seconds, together.wait)
+            pool.submit(client, ledger, engine, method, f"{number}-{thread}", seconds, together.wait)
             for thread in range(threads)
         ]
         start.wait()
@@ -395,26 +436,32 @@ def _cpu_lines() -> list[str]:
 
 def show(rates: list[Rate]) -> None:
     print(
-        f"{'database':12}{'clients':>15}  {'method':22}{'per s':>8}{'median ms':>11}{'p95 ms':>9}{'of plain':>10}"
+        f"{'database':12}{'clients':>15}  {'method':22}{'per s':>8}{'median ms':>11}{'p95 ms':>9}"
+        f"{'of plain':>10}{'of driver':>11}"
     )
     for rate in rates:
         place = (rate.database, rate.clients, rate.kind)
-        same = [r for r in rates if (r.database, r.clients, r.kind) == place and r.method == PLAIN]
-        share = f"{100 * rate.per_second / same[0].per_second:9.0f}%" if same else ""
+        same = {r.method: r.per_second for r in rates if (r.database, r.clients, r.kind) == place}
+        shares = [f"{100 * rate.per_second / same[method]:.0f}%" for method in (PLAIN, DRIVER)]
         print(
             f"{rate.database:12}{f'{rate.clients} {rate.kind}':>15}  {rate.method:22}{rate.per_second:8.0f}"
-            f"{rate.median_ms:11.2f}{rate.p95_ms:9.2f}{share:>10}"
+            f"{rate.median_ms:11.2f}{rate.p95_ms:9.2f}{shares[0]:>10}{shares[1]:>11}"
         )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=5.0, help="duration of each measurement (default 5)")
-    parser.add_argument("--repeats", type=int, default=1, help="measure all of it so often, show medians (1)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement (default 2)")
+    parser.add_argument("--repeats", type=int, default=3, help="measure all of it so often, show medians (3)")
     parser.add_argument("--clients", default="1,4,16", help="numbers of clients (default 1,4,16)")
-    parser.add_argument("--processes", default="", help="also so many clients that are processes, as in 1,4")
+    parser.add_argument(
+        "--processes", default="4", help="also so many clients that are processes (default 4)"
+    )
     parser.add_argument("--postgresql", default="", help="URL of a server to use instead of our own")
-    parser.add_argument("--grow", type=int, default=0, help="also grow a ledger to so many transactions")
+    parser.add_argument(
+        "--grow", type=int, default=10_000, help="grow a ledger to so many transactions (10,000)"
+    )
+    parser.add_argument("--all", action="store_true", help="also weaker plain tables")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     arguments = parser.parse_args()
     plan = [(int(number), False) for number in arguments.clients.split(",") if number]
@@ -425,7 +472,7 @@ def main() -> int:
         facts = machine(server)
         print("; ".join(f"{key} {value}" for key, value in facts.items()))
         for _ in range(arguments.repeats):
-            rounds += [_round(server, Path(name), plan, arguments.seconds)]
+            rounds += [_round(server, Path(name), plan, arguments.seconds, weaker=arguments.all)]
         rates = [
             sorted(same, key=lambda rate: rate.per_second)[len(same) // 2]
             for same in zip(*rounds, strict=True)
@@ -441,10 +488,14 @@ def main() -> int:
     return 0
 
 
-def _round(server: str, folder: Path, plan: list[tuple[int, bool]], seconds: float) -> list[Rate]:
+def _round(
+    server: str, folder: Path, plan: list[tuple[int, bool]], seconds: float, *, weaker: bool
+) -> list[Rate]:
     rates = []
     for database, where in (("sqlite", ""), *([("postgresql", server)] if server else [])):
-        methods = [LEDGER, PLAIN, *([COMMITTED] if server and where else []), LOOSE]
+        methods = [LEDGER, PLAIN, DRIVER]
+        if weaker:
+            methods += [*([COMMITTED] if where else []), LOOSE]
         for clients, processes in plan:
             for method in methods:
                 place = new_place(where, folder)

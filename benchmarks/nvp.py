@@ -8,6 +8,7 @@
     python benchmarks/nvp.py --navier-stokes  regenerated decaying turbulence at three viscosities
     python benchmarks/nvp.py --closure      learned flux where the sensors do not resolve the shocks
     python benchmarks/nvp.py --bands        coverage of the 90 % band from noisy frames
+    python benchmarks/nvp.py --harm         every domain and frame against the solver's own error
     python benchmarks/nvp.py --laws         random untrained weights: energy and entropy over 2,000 frames
 
 Every truth is generated here by the same equations on a finer grid and a finer step, from frozen
@@ -27,6 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
+from benchmarks.nvp_harm import harm_table
 from benchmarks.nvp_problems import (
     Problem,
     gaussian_vorticity,
@@ -504,6 +506,11 @@ def band_scores(domain: str, name: str, level: float, seed: int) -> tuple[tuple[
     return scores, by_horizon
 
 
+def harm(domains: tuple[str, ...], *, quick: bool) -> None:
+    """Ratio of the forecast's error to the solver's over every domain and frame."""
+    harm_table(domains, 32, 1 if quick else 3, quick=quick)
+
+
 def made_step(made: LearnedFlux) -> Step:
     return lambda state: made(state).state
 
@@ -538,7 +545,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small and fast: figures are indicative only")
     parser.add_argument("--domain", action="append", choices=DOMAINS, help="only this domain; may repeat")
-    for name in ("byzantine", "graph", "inference", "navier-stokes", "closure", "bands", "laws"):
+    for name in ("byzantine", "graph", "inference", "navier-stokes", "closure", "bands", "harm", "laws"):
         parser.add_argument(f"--{name}", action="store_true")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -551,6 +558,7 @@ def main(arguments: list[str]) -> int:
         ("navier_stokes", lambda: navier_stokes(1 if chosen.quick else 2, quick=chosen.quick)),
         ("closure", lambda: closure(2e-3, 8 if chosen.quick else 40, 15.0 if chosen.quick else 120.0)),
         ("bands", lambda: bands(2 if chosen.quick else 6)),
+        ("harm", lambda: harm(tuple(chosen.domain or DOMAINS), quick=chosen.quick)),
         ("laws", laws),
     )
     for flag, section in sections:

@@ -14,7 +14,7 @@ from industriverse.nvp.solvers.base import Solver
 __all__ = ["Problem", "gaussian_vorticity", "make_problem", "make_truth", "random_waves", "sampled"]
 
 # Domains whose solver carries band-limited point values; the others carry cell means.
-BANDED = ("allen_cahn", "burgers", "cahn_hilliard", "gray_scott", "navier_stokes", "wave")
+BANDED = ("allen_cahn", "burgers", "cahn_hilliard", "gray_scott", "navier_stokes", "vorticity", "wave")
 # Domains whose number of substeps does not grow with the grid.
 UNTIED = ("allen_cahn", "cahn_hilliard", "gray_scott", "heat", "fokker_planck")
 
@@ -71,6 +71,9 @@ def make_problem(domain: str, cells: int, ratio: int, count: int, seed: int) -> 
     elif domain == "navier_stokes":
         coarse, fine = both(0.05, viscosity=1e-3)
         start = torch.cat([8 * (waves - waves.mean(dim=(-2, -1), keepdim=True)), 1 + 0.4 * other], dim=1)
+    elif domain == "vorticity":
+        coarse, fine = both(0.05, viscosity=1e-3)
+        start = 8 * (waves - waves.mean(dim=(-2, -1), keepdim=True))
     elif domain == "burgers":
         coarse, fine = both(0.02, viscosity=4e-3)
         start = waves
@@ -121,7 +124,7 @@ def make_truth(problem: Problem, frames: int) -> Tensor:
         states.append(sampled(state, problem.coarse.grid.cells, problem.coarse.name in BANDED))
         state = exact.advance(state)
     truth = torch.stack(states)
-    if problem.coarse.name == "navier_stokes":
+    if problem.coarse.name in ("navier_stokes", "vorticity"):
         truth[:, :, 0] -= truth[:, :, 0].mean(dim=(-2, -1), keepdim=True)
     return truth
 

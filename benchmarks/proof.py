@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from benchmarks.detection import machine
 from benchmarks.proof_forgeries import FORGERIES, Attempt, Forger
+from benchmarks.proof_plant import plant_row, show_plant
 from benchmarks.proof_sets import (
     PUMP,
     SIMULATED,
@@ -43,6 +44,7 @@ from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 
 NAMES = (*SIMULATED, *STORED)
 SHARES = (0.0025, 0.005, 0.0075, 0.01, 0.02)
+PLANT_SHARES = (0.02, 0.05, 0.1)
 WATERMARK_ALPHA = 1e-3
 WATERMARK_WINDOW = 200
 WATERMARK_WINDOWS = 2000
@@ -211,8 +213,10 @@ def main() -> int:
             show(data, rigid, rows, arguments.alpha)
             tables += rows
     sweep = {} if arguments.no_watermark else {share: watermark_row(share) for share in SHARES}
+    plants = [] if arguments.no_watermark else [plant_row(share) for share in PLANT_SHARES]
     if sweep:
         show_watermark(sweep)
+        show_plant(plants)
     print(f"\n{time.perf_counter() - began:.0f} s, of them {time.process_time():.0f} s on the processor")
     if arguments.json:
         content = {
@@ -220,6 +224,7 @@ def main() -> int:
             "alpha": arguments.alpha,
             "forgeries": [asdict(row) for row in tables],
             "watermark": [asdict(row) for row in sweep.values() if isinstance(row, WatermarkRow)],
+            "plant": [asdict(row) for row in plants],
         }
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
     return 0

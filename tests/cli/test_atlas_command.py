@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -130,3 +131,32 @@ def test_roles_are_printed_for_one_database_and_the_reader_writes_nothing() -> N
     refused = run("roles", "--database", "x` TO PUBLIC; //")
     assert refused.exit_code == 1
     assert "is no name of a database" in refused.output
+
+
+def test_weights_and_fields_are_kept_in_versions_and_come_back(tmp_path: Path) -> None:
+    home, weights, field = tmp_path / "home", tmp_path / "net.safetensors", tmp_path / "run.npy"
+    kept = []
+    for number in range(3):
+        weights.write_bytes(bytes([number]) * 1_000)
+        kept.append(outcome("keep", weights, "--name", "net", "--newest", 2, "--home", home))
+    assert outcome("keep", weights, "--name", "net", "--newest", 2, "--home", home) == kept[-1]
+    outcome("fetch", kept[1]["id"], tmp_path / "back", "--home", home)
+    assert (tmp_path / "back").read_bytes() == bytes([1]) * 1_000
+    gone = run("fetch", kept[0]["id"], tmp_path / "gone", "--home", home)
+    assert gone.exit_code == 1
+    assert not (tmp_path / "gone").exists()
+    steps = np.cumsum(np.random.default_rng(0).normal(size=(250, 3, 2)), axis=0)
+    np.save(field, steps)
+    stored = outcome("keep", field, "--name", "run", "--home", home)
+    assert stored["family"] == "field"
+    outcome("fetch", stored["id"], tmp_path / "back.npy", "--home", home)
+    np.testing.assert_array_equal(np.load(tmp_path / "back.npy"), steps)
+    # The files of a field are no orphans, however old.
+    for path in (home / "objects").rglob("*"):
+        if path.is_file():
+            os.utime(path, (1, 1))
+    assert outcome("check", "--home", home)["findings"] == []
+    np.save(field, np.array(["text"]))
+    refused = run("keep", field, "--name", "run", "--home", home)
+    assert refused.exit_code == 1
+    assert "give numbers with time first" in refused.output

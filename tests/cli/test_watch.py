@@ -1,6 +1,7 @@
 """``industriverse watch``: files in, one row of scores per row, tickets, or one line that says what is wrong."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pyarrow.parquet as parquet
 import pytest
 from click.testing import CliRunner, Result
 
+from industriverse.atlas import Kind, Search
 from industriverse.cli.main import main
 from industriverse.cli.watching import budget_per_day
 from industriverse.eil.scoring import SCORE_COLUMNS
 from industriverse.operations.errors import InvalidArgumentsError
+from industriverse.operations.home import Home
+from industriverse.operations.services import Services
 from wandering_telemetry import wandering
 
 ROWS, FAULT_FROM = 1200, 900
@@ -228,3 +232,30 @@ def test_budgets_are_read_per_hour_day_and_week() -> None:
     assert budget_per_day("7/week") == pytest.approx(1.0)
     with pytest.raises(InvalidArgumentsError, match="write it like 1/day"):
         budget_per_day("1/month")
+
+
+def test_a_home_keeps_what_was_seen_and_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    file, home = written(telemetry(), tmp_path / "plant-4.csv"), tmp_path / "home"
+    plain = watch(file, "--clean-rows", 700, "--json").stdout.splitlines()
+    shown = watch(file, "--clean-rows", 700, "--json", "--record", home)
+    assert shown.exit_code == 0, shown.stderr
+    *told, kept = shown.stdout.splitlines()
+    assert told == plain
+    said = json.loads(kept)
+    tickets = [line for line in map(json.loads, told) if line["type"] == "ticket"]
+    assert (said["type"], said["stream"], said["waiting"]) == ("kept", "plant-4", "")
+    assert said["tickets"] == len(tickets) > 0
+    assert said["states"] >= 2
+    again = json.loads(watch(file, "--clean-rows", 700, "--json", "--record", home).stdout.splitlines()[-1])
+    assert (again["samples"], again["tickets"], again["states"]) == (0, 0, said["states"])
+    with Home(home) as owned:
+        services = Services(owned, clock=time.time_ns)
+        states = services.memory.history.search(Search(service="plant-4", regime="disturbed")).records
+        [incident] = services.shield.incidents()
+        assert states
+        assert services.atlas.record(Kind.INCIDENT, incident.id) is not None
+        services.close()
+    with Home(home):
+        busy = watch(file, "--clean-rows", 700, "--record", home)
+    assert busy.exit_code == 1
+    assert "another process owns" in busy.output

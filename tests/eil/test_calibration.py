@@ -72,7 +72,7 @@ def test_the_tail_shape_stays_in_its_bounds() -> None:
 
 
 def test_weights_sum_to_one_and_skip_what_never_varies() -> None:
-    components = np.random.default_rng(2).random((50, 8))
+    components = np.random.default_rng(2).random((50, 11))
     components[:, 2] = 0.0
     weights = fusion_weights(components, 1)
     assert weights.sum() == pytest.approx(1.0)

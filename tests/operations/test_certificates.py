@@ -1,5 +1,6 @@
 """Certificates and tokens: one a window, refused once altered, minted once."""
 
+import functools
 import itertools
 import json
 from collections.abc import Callable
@@ -8,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from industriverse.economy.errors import EconomyError, ReplayedProofError
+from industriverse.cli.main import main
+from industriverse.economy.errors import EconomyError, QueueError, ReplayedProofError
 from industriverse.eil.proof.errors import ProofError
 from industriverse.operations.context import LOCAL_OPERATOR, Principal
 from industriverse.operations.errors import (
@@ -197,6 +200,25 @@ def test_the_second_mint_of_a_certificate_is_refused_also_after_a_restart(learne
     on(learned, second)
 
 
+def test_the_same_telemetry_under_another_name_is_the_same_evidence(learned: Path) -> None:
+    async def story(platform: Platform) -> None:
+        await two_days_on(platform)
+        streams = platform.services.streams
+        seen = await platform.run(streams.store.frame, PLANT)
+        await platform.run(streams.ingest, "mirror", seen)
+        clean = streams.watched(PLANT).reference.clean_rows
+        await call(platform, "signal_compile", stream="mirror", clean_rows=clean)
+        proof = await prove(platform)
+        mirrored = await call(platform, "eil_prove", stream="mirror", at=at_hour(CLEAN_HOURS + 26))
+        assert mirrored.certificate_id != proof.certificate_id
+        assert mirrored.evidence_sha256 == proof.evidence_sha256
+        await call(platform, "economy_mint", certificate_id=mirrored.certificate_id)
+        with pytest.raises(ReplayedProofError):
+            await call(platform, "economy_mint", certificate_id=proof.certificate_id)
+
+    on(learned, story)
+
+
 def test_a_certificate_from_before_owners_were_noted_is_the_installations(learned: Path) -> None:
     ada = Principal("ada", frozenset({"mint", "prove"}))
 
@@ -211,6 +233,46 @@ def test_a_certificate_from_before_owners_were_noted_is_the_installations(learne
         assert minted.account == "treasury"
 
     on(learned, story)
+
+
+def test_a_dead_letter_is_listed_and_taken_back_by_verb_and_by_command(learned: Path) -> None:
+    ada, bo = (Principal(name, frozenset({"mint", "prove", "read"})) for name in ("ada", "bo"))
+    cli = functools.partial(CliRunner().invoke, main)
+
+    async def story(platform: Platform) -> None:
+        await two_days_on(platform)
+        proof, later = await prove(platform, caller=ada), await prove(platform, CLEAN_HOURS + 29, caller=ada)
+        windows = [Path(found.evidence_file) for found in (proof, later)]
+        kept = [path.rename(path.with_suffix(".away")) for path in windows]
+        submit = {"certificate_id": proof.certificate_id, "queue": "submit", "caller": ada}
+        refused = await call(platform, "economy_mint", **submit)
+        assert (refused.queued.state, refused.ledger_sequence, refused.amount_pft) == (
+            "dead",
+            None,
+            "0.000000",
+        )
+        assert "window of the certificate is not kept here" in str(refused)
+        with pytest.raises(NotAllowedError):
+            await call(platform, "economy_mint", **submit | {"caller": bo})
+        await call(platform, "economy_mint", **submit | {"certificate_id": later.certificate_id})
+        for caller, count in ((ada, 2), (bo, 0), (LOCAL_OPERATOR, 2)):
+            listed = await call(platform, "economy_read", caller=caller, what="queue")
+            assert [item.owner for item in listed.queue] == count * ["account:ada"]
+        for path, window in zip(kept, windows, strict=True):
+            path.rename(window)
+        assert (await call(platform, "economy_mint", **submit)).queued.state == "dead"
+        taken = await call(platform, "economy_mint", **submit | {"queue": "retry"})
+        assert (taken.queued.state, taken.balance_pft) == ("minted", taken.amount_pft)
+        with pytest.raises(QueueError, match="only dead letters"):
+            await call(platform, "economy_mint", **submit | {"queue": "retry"})
+
+    on(learned, story)
+    found = json.loads(cli(["ledger", "proofs", "--home", str(learned), "--json"]).output)
+    assert sorted(item["state"] for item in found) == ["dead", "minted"]
+    (dead,) = (item["proof_id"] for item in found if item["state"] == "dead")
+    done = cli(["ledger", "proofs", "--home", str(learned), "--retry", dead])
+    # Tried once more, and told why it can never be: half of its window is that of the other.
+    assert f"{dead}  dead  account:ada  1 attempts  a part of this window" in done.output, done.output
 
 
 @pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "0" * 64, "f" * 5000, "²" * 64, "a\x00b"])

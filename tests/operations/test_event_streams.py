@@ -1,10 +1,12 @@
 """Events in, tickets with reasons out, the same after a restart as before."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from industriverse.eil.errors import RegimeError
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
@@ -141,3 +143,39 @@ def test_requests_that_mean_nothing_are_refused_with_what_would(tmp_path: Path) 
             await call(platform, "signal_learn_events", stream="bus", clean_events=500)
 
     on(tmp_path / "home", tale)
+
+
+def test_a_ticket_of_events_becomes_an_incident_with_techniques_reasons_and_a_verdict_that_expires(
+    tmp_path: Path,
+) -> None:
+    async def tale(platform: Platform) -> None:
+        await learned(platform)
+        raised = await call(
+            platform, "signal_feed_events", stream="bus", events=[*polls(50, 3000), attack(3050)]
+        )
+        (incident,) = (await call(platform, "shield_threats")).incidents
+        assert (incident.stream, incident.entity, incident.tickets) == ("bus", "plc-1", raised.tickets)
+        said = await call(platform, "shield_explain", incident_id=incident.id)
+        assert "'plc-1' did 'write coil'" in said.cause
+        assert "T0855" in {technique.id for technique in said.techniques}
+        assert json.loads((await call(platform, "shield_export", incident_id=incident.id)).content)
+        joined = (await call(platform, "shield_correlate")).joined
+        assert any(incident.id in item.incidents and item.layers == ["cyber"] for item in joined)
+        judged = await call(
+            platform, "shield_triage", incident_id=incident.id, change="judge", verdict="false"
+        )
+        assert "of 'plc-1' does not count in the alarm until" in judged.effect
+        told.append(await call(platform, "eil_events", stream="bus"))
+        (held,) = told[0].feedback
+        assert held.startswith(f"false on {raised.tickets[0]}")
+
+    async def after_a_restart(platform: Platform) -> None:
+        assert await call(platform, "eil_events", stream="bus") == told[0]
+        with pytest.raises(RegimeError, match="no ticket"):
+            await call(platform, "eil_feedback", stream="bus", subject="t-0", verdict="false")
+        await call(platform, "signal_feed_events", stream="bus", events=[attack(3050 + 26 * 3600)])
+        assert (await call(platform, "eil_events", stream="bus")).feedback == []
+
+    told: list[Any] = []
+    on(tmp_path / "home", tale)
+    on(tmp_path / "home", after_a_restart)

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from industriverse.economy import MICRO, Asset, BudgetExceededError
 from industriverse.economy.ledger import Ledger
@@ -20,7 +22,7 @@ from industriverse.operations.costs import Cost, count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.platform import Platform
 from industriverse.operations.registry import registry
-from prepared_plant import call, on, opened
+from prepared_plant import CLEAN_HOURS, PLANT, call, on, opened
 
 ADA = Principal("ada", frozenset({"*"}))
 SMALL = {"ada": {"capacity_ceu": 12.0, "refill_ceu_per_s": 0.000001}}
@@ -61,6 +63,25 @@ def test_measured_steps_are_charged_not_the_declared_ones(tmp_path: Path) -> Non
         platform.meter.book()
         assert before - platform.meter.available("ada") <= run.samples_added * MICRO // 1_000
     assert spent(home) == run.samples_added * MICRO // 1_000
+
+
+def test_verbs_that_compute_pay_what_they_computed(learned: Path) -> None:
+    def counted(name: str) -> float:
+        return REGISTRY.get_sample_value("industriverse_steps_total", {"operation": name}) or 0.0
+
+    def charged(platform: Platform, name: str, **arguments: Any) -> tuple[Any, float]:
+        before = counted(name)
+        said = asyncio.run(call(platform, name, caller=ADA, **arguments))
+        return said, counted(name) - before
+
+    with opened(learned) as platform:
+        asyncio.run(call(platform, "sim_run", plant_id=PLANT, until_hours=CLEAN_HOURS + 32))
+        proof, steps = charged(platform, "eil_prove", stream=PLANT)
+        assert steps == 5 * proof.samples != registry["eil_prove"].cost.base
+        found, steps = charged(platform, "nvp_ensemble", stream=PLANT, horizon_hours=2.0)
+        assert steps == found.steps > 0
+        for name in ("eil_attention", "eil_reflect"):
+            assert charged(platform, name, stream=PLANT)[1] > registry[name].cost.base
 
 
 def test_a_call_that_fails_is_charged_all_the_same(tmp_path: Path) -> None:
@@ -161,6 +182,7 @@ def test_a_cost_that_makes_no_sense_is_refused(base: int, field: str, per_unit: 
 SERVER = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from industriverse.operations.context import Principal
 from prepared_plant import call, opened
 async def main(platform):

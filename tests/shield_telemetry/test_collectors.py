@@ -1,5 +1,6 @@
 """A malformed record from any collector is counted, kept, and never stops the stream."""
 
+import itertools
 import json
 import socket
 import threading
@@ -10,10 +11,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from industriverse.shield.errors import CollectorError, RecordError
 from industriverse.shield.telemetry.bus import BusTopic
 from industriverse.shield.telemetry.collecting import Assembler, collect
+from industriverse.shield.telemetry.framing import FramingError, SyslogFramer
 from industriverse.shield.telemetry.host import HostSource, PhantomHeat, phantom_heat
 from industriverse.shield.telemetry.intake import LATE, MALFORMED, QUEUE_FULL, Intake, UnskewedIntake
 from industriverse.shield.telemetry.parsing import parse_otlp, parse_prometheus, parse_syslog
@@ -259,6 +263,47 @@ def test_datagrams_of_syslog_are_counted_and_nonsense_is_kept(tmp_path: Path, do
     sender.close()
     assert door.counts().dropped == {MALFORMED: 2}
     assert door.counts().waiting == 1
+
+
+MESSAGES = [b"<34>Oct 11 22:14:15 plc-1 su: failed for root", b"<13>Feb  5 17:32:18 gw app: hello\nworld"]
+
+
+@given(cuts=st.lists(st.integers(0, 200), max_size=12))
+def test_messages_over_tcp_come_out_whole_however_the_network_cuts_them(cuts: list[int]) -> None:
+    counted = b"".join(b"%d %s" % (len(message), message) for message in MESSAGES)
+    stream = counted + b"<1>one\r\n<2>two\n" + counted
+    places = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    framer = SyslogFramer()
+    parts = [stream[a:b] for a, b in itertools.pairwise(places)]
+    assert [m for part in parts for m in framer.feed(part)] == [*MESSAGES, b"<1>one", b"<2>two", *MESSAGES]
+    assert framer.finish() == b""
+
+
+@pytest.mark.parametrize("bad", [b"12x<1>", b"99999999 <1>", b"70000 <1>", b"<" + b"a" * 70_000])
+def test_a_stream_that_can_no_longer_be_cut_gives_what_was_whole_before(bad: bytes) -> None:
+    with pytest.raises(FramingError) as refusal:
+        SyslogFramer().feed(b"6 <1>abc" + bad)
+    assert refusal.value.completed == [b"<1>abc"]
+
+
+def test_syslog_over_tcp_is_counted_beside_udp_and_an_unframed_sender_stops_only_itself(door: Intake) -> None:
+    receiver = SyslogReceiver(door, clock)
+    arrived = threading.Event()
+    for sent in (
+        b"%d %s" % (len(MESSAGES[0]), MESSAGES[0]),
+        b"7y broken",
+        b"<13>no syslog\n",
+        MESSAGES[0] + b"\n",
+    ):
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=5.0) as sender:
+            sender.sendall(sent)
+    for _ in range(200):
+        if door.counts().received == 2 and receiver._bins._events == 2:
+            break
+        arrived.wait(0.02)
+    receiver.finish(door)
+    assert door.counts().dropped == {MALFORMED: 2}
+    assert door.counts().waiting == 2
 
 
 @pytest.fixture

@@ -326,10 +326,10 @@ class ObjectStore:
         """Have a folder's names on disk."""
         _sync(folder)
         # A folder that has been entered in its parent once needs that no more.
-        if folder not in self._entered:
+        while folder not in self._entered and folder != self._folder:
             _sync(folder.parent)
-            _sync(self._folder)
             self._entered.add(folder)
+            folder = folder.parent
 
 
 def _sync(path: Path) -> None:

@@ -177,3 +177,33 @@ def atlas_roles(database: str) -> None:
 
     for statement in role_statements(database):
         click.echo(f"{statement};")
+
+
+@atlas.command("keep")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="What FILE is a version of.")
+@click.option("--newest", default=5, show_default=True, type=click.IntRange(min=1), help="Versions to keep.")
+@_home
+@_json
+def atlas_keep(file: Path, name: str, newest: int, home: Path | None, as_json: bool) -> None:
+    """Keep FILE as a version of a model; an array in a .npy file becomes a field of which ranges can be read."""
+    from industriverse.operations.versions import keep_version
+
+    with _opened(home) as services:
+        model = keep_version(services, file, name=name, newest=newest)
+    outcome: dict[str, object] = {"id": model.id, "family": model.family, "object": model.checkpoint}
+    _tell(outcome, f"kept as {model.id} ({model.family}), object {model.checkpoint}", as_json)
+
+
+@atlas.command("fetch")
+@click.argument("version")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_home
+@_json
+def atlas_fetch(version: str, file: Path, home: Path | None, as_json: bool) -> None:
+    """Write a kept VERSION, by its id, into FILE; its bytes are checked against their hash."""
+    from industriverse.operations.versions import fetch_version
+
+    with _opened(home) as services:
+        model = fetch_version(services, version, file)
+    _tell({"id": model.id, "family": model.family, "file": str(file)}, f"{model.id} is in {file}", as_json)

@@ -36,8 +36,9 @@ def _folder(home: Path | None) -> Path:
 def _opened(home: Path | None, database: str | None) -> "Iterator[Ledger]":
     from industriverse.economy.errors import LedgerError
     from industriverse.economy.ledger import Ledger
+    from industriverse.operations.home import ledger_of
 
-    place: str | Path = database or _folder(home) / "ledger.sqlite"
+    place: str | Path = database or ledger_of(_folder(home))
     path = Path(str(place).removeprefix("sqlite:///"))
     # Whoever checks a ledger does not want a new one.
     if not str(place).startswith("postgresql") and not path.exists():
@@ -218,3 +219,37 @@ def issue(account: str, amount: str, asset: str, key: str, home: Path | None, da
         )
         held = units(opened.balance(account, Asset(asset)))
     click.echo(f"{account} holds {held} {asset} (transaction {done.sequence})")
+
+
+@ledger.command()
+@click.option("--work", is_flag=True, help="Try what is due now.")
+@click.option("--retry", "dead", metavar="PROOF", help="Take this dead letter back, with all its attempts.")
+@_home
+@_database
+@_json
+def proofs(work: bool, dead: str | None, home: Path | None, database: str | None, as_json: bool) -> None:
+    """List the certificates on their way to the mint, the dead letters among them."""
+    import time
+
+    from industriverse.economy.validation import ProofQueue
+    from industriverse.operations.books import queue_of
+    from industriverse.operations.home import paths_of
+    from industriverse.operations.minting import proof_mint
+
+    with _opened(home, database) as opened:
+        if work or dead is not None:
+            key = _key_file(home, None, "public-key.pem").read_bytes()
+            mint = proof_mint(opened, paths_of(_folder(home)).certificates, key, time.time_ns)
+            queue = ProofQueue(mint)
+            if dead is not None:
+                queue.retry(dead)
+            queue.run()
+        found = queue_of(opened, None, 1_000)
+    if as_json:
+        click.echo(json.dumps([item.model_dump() for item in found]))
+        return
+    for item in found:
+        told = f"transaction {item.ledger_sequence}" if item.ledger_sequence else item.reason
+        click.echo(f"{item.proof_id}  {item.state}  {item.owner}  {item.attempts} attempts  {told}")
+    if not found:
+        click.echo("the queue is empty")

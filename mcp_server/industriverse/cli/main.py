@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -174,21 +175,14 @@ def serve(
     help="A table of samples, or events: a Zeek log, Suricata eve.json, or lines of a time and a message.",
 )
 @click.option("--entity", default="host", show_default=True, help="Who wrote the lines of a plain log.")
+@click.option(
+    "--record",
+    metavar="HOME",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep samples, tickets, incidents and energy states in this home, as stream FILE without its suffix.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print tickets and summary as JSON lines.")
-def watch(
-    file: Path,
-    clean_rows: int | None,
-    clean_until: str | None,
-    budget: str,
-    time_column: str | None,
-    channels: str | None,
-    ignore: str | None,
-    interval_s: float | None,
-    out: Path | None,
-    file_format: str,
-    entity: str,
-    as_json: bool,
-) -> None:
+def watch(file: Path, **options: Any) -> None:
     """Learn what is normal in FILE, then score every row and print tickets as they come.
 
     FILE is .csv, .parquet or .jsonl with one row per sample; or a log of events: Zeek conn.log, modbus.log and
@@ -196,20 +190,7 @@ def watch(
     """
     from industriverse.cli.watching import watch_file
 
-    watch_file(
-        file,
-        clean_rows=clean_rows,
-        clean_until=clean_until,
-        budget=budget,
-        time_column=time_column,
-        channels=channels,
-        ignore=ignore,
-        interval_s=interval_s,
-        out=out,
-        file_format=file_format,
-        entity=entity,
-        as_json=as_json,
-    )
+    watch_file(file, **options)
 
 
 @main.command()

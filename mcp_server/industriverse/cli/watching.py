@@ -2,8 +2,9 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -153,6 +154,7 @@ def watch_file(
     file_format: str,
     entity: str,
     as_json: bool,
+    record: Path | None = None,
 ) -> None:
     """Score a recording or a log of events; arguments are those of the command.
 
@@ -168,6 +170,7 @@ def watch_file(
             "ignore": ignore,
             "interval": interval_s,
             "out": out,
+            "record": record,
         }
         for name, value in given.items():
             if value is not None:
@@ -214,6 +217,31 @@ def watch_file(
         write_scores_in_input_order(out, source, readings)
     waiting = [shift.id for shift in shifts.values() if shift.pending]
     _report_summary(run, source, out, waiting, as_json=as_json)
+    if record is not None:
+        _keep(record, file.stem, run, allowed, as_json=as_json)
+
+
+def _keep(home: Path, stream: str, run: ScoringRun, budget: float, *, as_json: bool) -> None:
+    from industriverse.operations.home import Home
+    from industriverse.operations.keeping import keep_recording
+    from industriverse.operations.services import Services
+
+    with Home(home) as owned:
+        services = Services(owned, clock=time.time_ns)
+        try:
+            kept = keep_recording(
+                services, stream, run.frame, clean_rows=run.clean.rows, budget_per_day=budget
+            )
+        finally:
+            services.close()
+    if as_json:
+        click.echo(json.dumps({"type": "kept", "home": str(home), "stream": stream, **asdict(kept)}))
+        return
+    late = f"; waiting: {kept.waiting}" if kept.waiting else ""
+    click.echo(
+        f"kept in {home} as stream {stream}: {kept.samples} new samples, {kept.tickets} new tickets, "
+        f"{kept.states} energy states{late}"
+    )
 
 
 def _report_summary(

@@ -1,6 +1,7 @@
 """Forecasts of fields: the router picks the track that last predicted best and says so."""
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,19 +33,53 @@ __all__ = ["TRACKS", "Predictor"]
 
 # In the order in which ties are broken: the simplest explanation first.
 TRACKS: Final = ("persistence", "solver", "inferred", "learned_flux", "vector")
-LAWFUL: Final = frozenset({"solver", "inferred", "learned_flux"})
+LAWLESS: Final = ("persistence", "vector")
 LAW_HOLDS: Final = 1e-3
 """Validation residual (VRMSE) below which a conservative track is not left for one that knows no balance: few
 frames of few modes are matched by a linear map to rounding, which says nothing about the frames to come."""
+LAW_LEFT: Final = 2.0
+"""Times that a track without balance must be better to be chosen. One frame judges, and smoothing sensor noise
+alone brings a factor of up to 1.4, which later frames pay for."""
+CONVICTED: Final = 4.0
+"""Standard errors between a coefficient given and one inferred beyond which noise is no excuse."""
 _CACHED_FORECASTS = 32
 
 
-def _choose(residuals: dict[str, float]) -> str:
-    """The track with the smallest residual, among the conservative ones where one of them holds."""
-    lawful = {name: found for name, found in residuals.items() if name in LAWFUL}
-    holds = bool(lawful) and min(lawful.values()) < LAW_HOLDS
-    allowed = lawful if holds else residuals
-    return min(allowed, key=lambda name: allowed[name])
+def _choose(residuals: dict[str, float], doubt: float, scheme: float) -> str:
+    """The track to trust: the solver as given, unless frames say clearly that another will do no harm.
+
+    Args:
+        residuals: One-frame validation residual by track.
+        doubt: Largest distance of an inferred coefficient from the one given, in standard errors.
+        scheme: The solver's embedded estimate of its own error on the validated frame. What inference takes
+            off the misfit must exceed it: coefficients fitted to the error of the grid do harm as soon as
+            the field changes.
+    """
+    chosen = "solver"
+    gained = residuals["solver"] ** 2 - residuals.get("inferred", math.inf) ** 2
+    if doubt > CONVICTED and gained > scheme**2:
+        chosen = "inferred"
+    if residuals.get("learned_flux", math.inf) < residuals[chosen]:
+        chosen = "learned_flux"
+    free = min(
+        (name for name in LAWLESS if name in residuals), key=lambda name: residuals[name], default=chosen
+    )
+    if residuals[chosen] >= LAW_HOLDS and LAW_LEFT * residuals[free] < residuals[chosen]:
+        return free
+    return chosen
+
+
+def _doubt(inference: Inference | None, solver: Solver) -> float:
+    """Median over the batch of the largest distance, in standard errors, from the coefficients given."""
+    if inference is None:
+        return 0.0
+    distances = []
+    for name, value in inference.values.items():
+        given = solver.coefficients[name].double()
+        positive = solver.coefficient_ranges[name].positive
+        moved = value.log() - given.log() if positive else value - given
+        distances.append((moved.abs() / inference.standard_error[name].clamp_min(1e-300)).nan_to_num(0.0))
+    return float(torch.stack(distances).amax(dim=0).median())
 
 
 @dataclass(frozen=True)
@@ -62,9 +97,10 @@ class Predictor:
 
     Tracks: persistence; the solver with the coefficients given; the solver with coefficients inferred
     from the frames (A); the learned flux on top (B); every Fourier mode on its own linear law (D, from four
-    frames on). Each predicts the last frame from the one before,
-    having seen only earlier frames; the least VRMSE wins for the whole batch, ties go to the simpler
-    track. Every forecast carries the residuals of all candidates.
+    frames on). Each predicts the last frame from the one before, having seen only earlier frames. The solver
+    as given is left only for what is clearly better: inferred coefficients that noise and the error of the grid
+    cannot explain, a flux whose own gate is open, or a track without balance at half the misfit. Every forecast
+    carries the residuals of all candidates.
 
     Args:
         solver: The solver of record with its coefficients.
@@ -165,15 +201,23 @@ class Predictor:
             found.append(_Candidate("vector", self.solver, _modal_stepper(frames, self.solver)))
         return found
 
-    def validate(self, frames: Tensor) -> dict[str, float]:
-        """One-step VRMSE of every track on the last frame, the frames before being all it saw."""
+    def validate(self, frames: Tensor) -> tuple[dict[str, float], str]:
+        """Judges every track by the last frame, the frames before being all it saw.
+
+        Returns:
+            One-step VRMSE by track, empty for a single frame, and the track to use: the equation is trusted
+            where there is nothing to judge by.
+        """
         if frames.shape[0] < 2:
-            return {}
-        residuals = {}
+            return {}, "solver"
+        residuals, doubt, scheme = {}, 0.0, 0.0
         for candidate in self.candidates(frames[:-1]):
-            predicted, _ = candidate.step(frames[-2])
+            predicted, estimate = candidate.step(frames[-2])
             residuals[candidate.track] = float(vrmse(predicted, frames[-1]).mean())
-        return residuals
+            if candidate.track == "solver":
+                scheme = float(estimate.double().mean())
+            doubt = max(doubt, _doubt(candidate.inference, self.solver))
+        return residuals, _choose(residuals, doubt, scheme)
 
     def _forecast(
         self,
@@ -183,11 +227,8 @@ class Predictor:
         seed: int,
         progress: Callable[[int, int], None] | None,
     ) -> FieldForecast:
-        residuals = self.validate(frames)
-        available = {candidate.track: candidate for candidate in self.candidates(frames)}
-        # One frame gives nothing to judge by: the equation is then trusted.
-        track = _choose(residuals) if residuals else "solver"
-        chosen = available[track]
+        residuals, track = self.validate(frames)
+        chosen = {candidate.track: candidate for candidate in self.candidates(frames)}[track]
         states, error = [frames[-1]], torch.zeros(frames.shape[1], dtype=torch.float64)
         for done in range(horizon):
             state, estimate = chosen.step(states[-1])

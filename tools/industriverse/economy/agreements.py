@@ -1,8 +1,9 @@
 """Agreements between accounts: escrow, offers on the marketplace and claims of saved energy."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from industriverse.economy.contracts import Contracts, ContractState, Outcome, Request, Step
 from industriverse.economy.errors import ContractError
@@ -12,6 +13,8 @@ from industriverse.economy.rules import contract_account
 
 __all__ = ["Agreements", "Escrow", "EscrowPhase", "Offer", "OfferPhase", "SavingsClaim", "SavingsPhase"]
 
+S = TypeVar("S", bound=ContractState)
+Moved = tuple[Leg, ...]
 _SHA256_LETTERS = frozenset("0123456789abcdef")
 
 
@@ -171,15 +174,14 @@ class Agreements:
             ContractError: If somebody else asks, or the escrow is settled.
         """
 
-        def transition(state: Escrow, _now_ns: int) -> Step[Escrow]:
-            _require(state.phase is EscrowPhase.HELD, f"escrow {escrow_id} is {state.phase}")
+        def legs(state: Escrow, _now_ns: int) -> Moved:
             _require_actor(actor, state.payer, state.arbiter)
-            after = state.model_copy(update={"phase": EscrowPhase.RELEASED})
-            legs = _move(contract_account(escrow_id), state.payee, state.asset, state.amount)
-            return Step("release", after, legs)
+            return _move(contract_account(escrow_id), state.payee, state.asset, state.amount)
 
         request: Request = {"do": "release", "actor": actor}
-        return self.contracts.advance(Escrow, escrow_id, key=key, request=request, transition=transition)
+        return self._settle(
+            Escrow, escrow_id, key, request, EscrowPhase.HELD, {"phase": EscrowPhase.RELEASED}, legs
+        )
 
     def refund(self, escrow_id: str, *, key: str, actor: str) -> Outcome[Escrow]:
         """Pay back; the payee and the arbiter may, and the payer from the deadline on.
@@ -188,8 +190,7 @@ class Agreements:
             ContractError: If somebody else asks, the payer asks too early, or the escrow is settled.
         """
 
-        def transition(state: Escrow, now_ns: int) -> Step[Escrow]:
-            _require(state.phase is EscrowPhase.HELD, f"escrow {escrow_id} is {state.phase}")
+        def legs(state: Escrow, now_ns: int) -> Moved:
             if actor == state.payer:
                 _require(
                     now_ns >= state.deadline_ns,
@@ -197,12 +198,12 @@ class Agreements:
                 )
             else:
                 _require_actor(actor, state.payee, state.arbiter)
-            after = state.model_copy(update={"phase": EscrowPhase.REFUNDED})
-            legs = _move(contract_account(escrow_id), state.payer, state.asset, state.amount)
-            return Step("refund", after, legs)
+            return _move(contract_account(escrow_id), state.payer, state.asset, state.amount)
 
         request: Request = {"do": "refund", "actor": actor}
-        return self.contracts.advance(Escrow, escrow_id, key=key, request=request, transition=transition)
+        return self._settle(
+            Escrow, escrow_id, key, request, EscrowPhase.HELD, {"phase": EscrowPhase.REFUNDED}, legs
+        )
 
     def offer(
         self,
@@ -253,21 +254,20 @@ class Agreements:
             ContractError: If it is no longer offered, or costs more.
             InsufficientFundsError: If the buyer holds too little.
         """
+        check_account(actor)
 
-        def transition(state: Offer, now_ns: int) -> Step[Offer]:
-            _require(state.phase is OfferPhase.OPEN, f"offer {offer_id} is {state.phase}")
+        def legs(state: Offer, now_ns: int) -> Moved:
             _require(now_ns < state.expires_ns, f"offer {offer_id} has expired")
             _require(state.price <= most, f"offer {offer_id} costs {state.price} micro-CEU, more than {most}")
             _require(actor != state.seller, "the seller cannot buy what it offers; withdraw it")
-            after = state.model_copy(update={"phase": OfferPhase.SOLD, "buyer": check_account(actor)})
-            legs = (
+            return (
                 *_move(actor, state.seller, Asset.CEU, state.price),
                 *_move(contract_account(offer_id), actor, state.asset, state.amount),
             )
-            return Step("buy", after, legs)
 
         request: Request = {"do": "buy", "actor": actor, "most": most}
-        return self.contracts.advance(Offer, offer_id, key=key, request=request, transition=transition)
+        changes = {"phase": OfferPhase.SOLD, "buyer": actor}
+        return self._settle(Offer, offer_id, key, request, OfferPhase.OPEN, changes, legs)
 
     def withdraw(self, offer_id: str, *, key: str, actor: str) -> Outcome[Offer]:
         """Take back what is offered and not sold; the seller may.
@@ -276,15 +276,14 @@ class Agreements:
             ContractError: If somebody else asks, or it is sold or withdrawn.
         """
 
-        def transition(state: Offer, _now_ns: int) -> Step[Offer]:
-            _require(state.phase is OfferPhase.OPEN, f"offer {offer_id} is {state.phase}")
+        def legs(state: Offer, _now_ns: int) -> Moved:
             _require_actor(actor, state.seller)
-            after = state.model_copy(update={"phase": OfferPhase.WITHDRAWN})
-            legs = _move(contract_account(offer_id), state.seller, state.asset, state.amount)
-            return Step("withdraw", after, legs)
+            return _move(contract_account(offer_id), state.seller, state.asset, state.amount)
 
         request: Request = {"do": "withdraw", "actor": actor}
-        return self.contracts.advance(Offer, offer_id, key=key, request=request, transition=transition)
+        return self._settle(
+            Offer, offer_id, key, request, OfferPhase.OPEN, {"phase": OfferPhase.WITHDRAWN}, legs
+        )
 
     def claim(
         self,
@@ -334,23 +333,23 @@ class Agreements:
             ContractError: If somebody else than the reviewer asks, too late, or it is decided.
         """
 
-        def transition(state: SavingsClaim, now_ns: int) -> Step[SavingsClaim]:
-            _require(state.phase is SavingsPhase.CLAIMED, f"claim {claim_id} is {state.phase}")
+        def legs(state: SavingsClaim, now_ns: int) -> Moved:
             _require_actor(actor, state.reviewer)
             _require(now_ns < state.deadline_ns, f"the time to decide on {claim_id} is over")
             account = contract_account(claim_id)
             if not accepted:
-                update = {"phase": SavingsPhase.REJECTED, "reason": reason[:200]}
-                legs: tuple[Leg, ...] = _move(account, issuer_of(Asset.CEU), Asset.CEU, state.bond)
-                return Step("reject", state.model_copy(update=update), legs)
-            legs = (
+                return _move(account, issuer_of(Asset.CEU), Asset.CEU, state.bond)
+            return (
                 *_move(issuer_of(Asset.SAVING), state.claimant, Asset.SAVING, state.saved),
                 *_move(account, state.claimant, Asset.CEU, state.bond),
             )
-            return Step("accept", state.model_copy(update={"phase": SavingsPhase.ACCEPTED}), legs)
 
         request: Request = {"do": "decide", "actor": actor, "accepted": accepted, "reason": reason}
-        return self.contracts.advance(SavingsClaim, claim_id, key=key, request=request, transition=transition)
+        changes: dict[str, str] = {"phase": SavingsPhase.ACCEPTED}
+        if not accepted:
+            changes = {"phase": SavingsPhase.REJECTED, "reason": reason[:200]}
+        step = "accept" if accepted else "reject"
+        return self._settle(SavingsClaim, claim_id, key, request, SavingsPhase.CLAIMED, changes, legs, step)
 
     def lapse(self, claim_id: str, *, key: str, actor: str) -> Outcome[SavingsClaim]:
         """Give up a claim that nobody decided in time; the claimant may, and gets the bond back.
@@ -359,15 +358,36 @@ class Agreements:
             ContractError: If somebody else asks, too early, or it is decided.
         """
 
-        def transition(state: SavingsClaim, now_ns: int) -> Step[SavingsClaim]:
-            _require(state.phase is SavingsPhase.CLAIMED, f"claim {claim_id} is {state.phase}")
+        def legs(state: SavingsClaim, now_ns: int) -> Moved:
             _require_actor(actor, state.claimant)
             _require(now_ns >= state.deadline_ns, f"claim {claim_id} may still be decided")
-            after = state.model_copy(update={"phase": SavingsPhase.LAPSED})
-            return Step("lapse", after, _move(contract_account(claim_id), actor, Asset.CEU, state.bond))
+            return _move(contract_account(claim_id), actor, Asset.CEU, state.bond)
 
         request: Request = {"do": "lapse", "actor": actor}
-        return self.contracts.advance(SavingsClaim, claim_id, key=key, request=request, transition=transition)
+        return self._settle(
+            SavingsClaim, claim_id, key, request, SavingsPhase.CLAIMED, {"phase": SavingsPhase.LAPSED}, legs
+        )
+
+    def _settle(
+        self,
+        kind: type[S],
+        contract_id: str,
+        key: str,
+        request: Request,
+        phase: StrEnum,
+        changes: Mapping[str, str],
+        legs: Callable[[S, int], Moved],
+        step: str = "",
+    ) -> Outcome[S]:
+        """Take a contract out of the phase in which alone this can be asked; ``legs`` refuses by raising."""
+
+        def transition(state: S, now_ns: int) -> Step[S]:
+            now = getattr(state, "phase", None)
+            _require(now is phase, f"{kind.machine} {contract_id} is {now}")
+            moved = legs(state, now_ns)
+            return Step(step or str(request["do"]), state.model_copy(update=dict(changes)), moved)
+
+        return self.contracts.advance(kind, contract_id, key=key, request=request, transition=transition)
 
 
 def _move(source: str, target: str, asset: Asset, amount: int) -> tuple[Leg, Leg]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from industriverse.economy import schema, tiles
 from industriverse.economy.errors import IdempotencyError, InsufficientFundsError, PostingError
 from industriverse.economy.money import MAX_AMOUNT, Entry, Leg, Posting, Transaction, canonical
 from industriverse.economy.names import is_issuer
 from industriverse.economy.replay import transaction_hash
+
+if TYPE_CHECKING:
+    import sqlite3
 
 __all__ = ["END", "Outcome", "append"]
 
@@ -39,11 +42,6 @@ _END_FOR_MANY = select(*_END_COLUMNS, *_KNOWN.c).select_from(
     _CHAIN.outerjoin(_KNOWN, _KNOWN.c.key.in_(bindparam("wanted", expanding=True)))
 )
 _HELD = select(*_HELD_COLUMNS).where(_OF_NAMES)
-_SET_BALANCE = (
-    update(schema.balances)
-    .where(schema.balances.c.account == bindparam("of"), schema.balances.c.asset == bindparam("unit"))
-    .values(amount=bindparam("after"))
-)
 _TRANSACTION = (
     "sequence",
     "key",
@@ -73,6 +71,24 @@ _APPEND_POSTGRESQL = text(
     "CAST(:e_account AS text[]), CAST(:e_asset AS text[]), CAST(:e_amount AS bigint[]), "
     "CAST(:e_balance AS bigint[]))"
 )
+
+_SQLITE_END = (
+    "SELECT h.sequence, h.hash, t.created_ns FROM head AS h LEFT JOIN transactions AS t USING (sequence)"
+)
+_SQLITE_KNOWN = (
+    "SELECT sequence, key, kind, reference, created_ns, hash, content_hash FROM transactions WHERE key IN "
+)
+_SQLITE_HELD = "SELECT account, asset, amount FROM balances WHERE account IN "
+_SQLITE_TRANSACTION = (
+    "INSERT INTO transactions "
+    "(sequence, key, kind, reference, details, content_hash, created_ns, previous_hash, hash) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SQLITE_ENTRY = (
+    "INSERT INTO entries (sequence, leg, account, asset, amount, balance) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_SQLITE_BALANCE = "UPDATE balances SET amount = ? WHERE account = ? AND asset = ?"
+_SQLITE_HEAD = "UPDATE head SET sequence = ?, hash = ?"
 
 
 @dataclass
@@ -141,16 +157,19 @@ def append(
         clock_ns: The time; a clock that was set back does not make a transaction older than the one before it.
         read_ns: The time if it was read before within this write.
     """
-    tail = _tail(connection, postings, clock_ns)
+    driver = _sqlite_driver(connection)
+    tail = (
+        _tail(connection, postings, clock_ns) if driver is None else _sqlite_tail(driver, postings, clock_ns)
+    )
     tail.now_ns = tail.now_ns if read_ns is None else read_ns
     first = tail.sequence + 1
     outcomes = [tail.take(posting) for posting in postings]
     if tail.transactions:
         _open_balances(connection, tail)
-        if connection.dialect.name == "postgresql":
+        if driver is None:
             connection.execute(_APPEND_POSTGRESQL, _columns(tail))
         else:
-            _append_one_by_one(connection, tail)
+            _sqlite_append(driver, tail)
         for sequence in range(first, tail.sequence + 1):
             tiles.seal(connection, sequence)
     return outcomes
@@ -209,14 +228,44 @@ def _columns(tail: _Tail) -> dict[str, Any]:
     return columns | {name: [row[name] for row in changed] for name in ("of", "unit", "after")}
 
 
-def _append_one_by_one(connection: Connection, tail: _Tail) -> None:
-    connection.execute(insert(schema.transactions), tail.transactions)
-    if tail.entries:
-        rows = [{name: _plain(getattr(entry, name)) for name in _ENTRY} for entry in tail.entries]
-        connection.execute(insert(schema.entries), rows)
-        if changed := _changed(tail):
-            connection.execute(_SET_BALANCE, changed)
-    connection.execute(update(schema.head), {"sequence": tail.sequence, "hash": tail.hash})
+def _sqlite_driver(connection: Connection) -> "sqlite3.Connection | None":
+    # Making a statement of an expression takes longer than SQLite takes to run it; what every transfer runs is text.
+    if connection.dialect.name != "sqlite":
+        return None
+    driver: Any = connection.connection.driver_connection
+    return driver  # type: ignore[no-any-return]
+
+
+def _sqlite_tail(driver: "sqlite3.Connection", postings: Sequence[Posting], clock_ns: int) -> _Tail:
+    sequence, end_hash, end_ns = driver.execute(_SQLITE_END).fetchone()
+    keys = [posting.key for posting in postings]
+    names = sorted({leg.account for posting in postings for leg in posting.legs})
+    known = driver.execute(_SQLITE_KNOWN + _marks(keys), keys).fetchall()
+    held = driver.execute(_SQLITE_HELD + _marks(names), names).fetchall()
+    balances = {(account, asset): int(amount) for account, asset, amount in held}
+    return _Tail(
+        int(sequence),
+        str(end_hash),
+        max(clock_ns, end_ns or 0),
+        {row[1]: Transaction(*row[:6]) for row in known},
+        {row[1]: row[6] for row in known},
+        balances,
+        frozenset(balances),
+    )
+
+
+def _sqlite_append(driver: "sqlite3.Connection", tail: _Tail) -> None:
+    driver.executemany(
+        _SQLITE_TRANSACTION, [tuple(values[name] for name in _TRANSACTION) for values in tail.transactions]
+    )
+    rows = [tuple(_plain(getattr(entry, name)) for name in _ENTRY) for entry in tail.entries]
+    driver.executemany(_SQLITE_ENTRY, rows)
+    driver.executemany(_SQLITE_BALANCE, [(row["after"], row["of"], row["unit"]) for row in _changed(tail)])
+    driver.execute(_SQLITE_HEAD, (tail.sequence, tail.hash))
+
+
+def _marks(values: Sequence[str]) -> str:
+    return f"({', '.join('?' * len(values))})"
 
 
 def _changed(tail: _Tail) -> list[dict[str, Any]]:

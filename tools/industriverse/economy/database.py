@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.schema import CreateSchema
 
 from industriverse.economy import schema
 from industriverse.economy.errors import LedgerBusyError, LedgerConflictError, LedgerError
@@ -21,6 +22,7 @@ __all__ = [
     "GENESIS",
     "LOCK_CHAIN",
     "connect",
+    "in_schema",
     "is_lock_timeout",
     "reading",
     "writing",
@@ -69,6 +71,33 @@ def connect(url_or_path: str | Path) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def in_schema(url_text: str, name: str) -> str:
+    """The URL of a schema of a PostgreSQL database, created where missing; the database's own without a name.
+
+    Args:
+        url_text: SQLAlchemy URL of the database.
+        name: Lower-case letters, digits and ``_``.
+
+    Raises:
+        LedgerError: If it is no PostgreSQL database, or the schema cannot be created.
+    """
+    url = _url(url_text)
+    if url.get_backend_name() != "postgresql":
+        raise LedgerError(
+            f"{url.render_as_string()} is no PostgreSQL database",
+            hint="give postgresql://user:password@host/name, or leave INDUSTRIVERSE_LEDGER away",
+        )
+    if not name:
+        return url_text
+    engine = _postgresql(url)
+    try:
+        with _transaction(engine, _PREPARE) as connection:
+            connection.execute(CreateSchema(name, if_not_exists=True))
+    finally:
+        engine.dispose()
+    return url.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(hide_password=False)
 
 
 def _sqlite(url: URL) -> Engine:
@@ -175,6 +204,12 @@ def is_lock_timeout(error: Exception) -> bool:
 def _translated(engine: Engine) -> Iterator[None]:
     try:
         yield
+    except sqlite3.Error as error:
+        # What is run past SQLAlchemy comes without its wrapping.
+        problem = str(error)
+        if isinstance(error, sqlite3.OperationalError) and "locked" in problem:
+            raise _busy() from error
+        raise LedgerError(f"the ledger {engine.url.database} failed: {problem}") from error
     except DBAPIError as error:
         problem, state = str(error.orig).partition("\n")[0], getattr(error.orig, "sqlstate", None)
         if state in _CONFLICTS:
@@ -182,16 +217,19 @@ def _translated(engine: Engine) -> Iterator[None]:
                 f"another program was writing: {problem}", hint="do the same again"
             ) from error
         if state == _LOCK_TIMEOUT or (isinstance(error, OperationalError) and "locked" in problem):
-            raise LedgerBusyError(
-                f"the ledger was locked for {_BUSY_TIMEOUT_S:g} s",
-                hint="try again when other writers are done",
-            ) from error
+            raise _busy() from error
         raise LedgerError(f"the ledger {engine.url.database} failed: {problem}") from error
     except PoolTimeout as error:
         raise LedgerBusyError(
             f"no connection to the ledger became free in {_BUSY_TIMEOUT_S:g} s",
             hint="try again when other work is done",
         ) from error
+
+
+def _busy() -> LedgerBusyError:
+    return LedgerBusyError(
+        f"the ledger was locked for {_BUSY_TIMEOUT_S:g} s", hint="try again when other writers are done"
+    )
 
 
 def _url(url_or_path: str | Path) -> URL:

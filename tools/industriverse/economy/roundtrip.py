@@ -83,10 +83,15 @@ class RoundTrip:
 
     def _drop(self) -> None:
         held, self._held = self._held, None
-        if held is not None:
-            # Closed instead of given back: its settings are not those of the pool's other connections.
-            held.invalidate()
-            held.close()
+        if held is None:
+            return
+        driver: Any = held.driver_connection
+        # Closed instead of given back: its settings are not those of the pool's other connections.
+        held.detach()
+        if driver.broken:
+            # What cut this one has cut those that lie idle as well.
+            self._engine.dispose()
+        driver.close()
 
 
 def _arguments(posting: Posting, clock_ns: int) -> tuple[object, ...]:

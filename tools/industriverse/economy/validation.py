@@ -11,11 +11,11 @@ from sqlalchemy import Row, func, insert, select, update
 
 from industriverse.economy import schema
 from industriverse.economy.errors import EconomyError, LedgerError, QueueError
-from industriverse.economy.ledger import Writer
+from industriverse.economy.ledger import Ledger, Writer
 from industriverse.economy.minting import Mint, ProofMint, VerifiedEvidence
 from industriverse.economy.names import check_account
 
-__all__ = ["ProofQueue", "ProofState", "Queued"]
+__all__ = ["ProofQueue", "ProofState", "Queued", "queued_proofs"]
 
 _SECOND_NS = 1_000_000_000
 # A worker that says nothing for so long is taken for dead, and its proof is given to another.
@@ -130,11 +130,7 @@ class ProofQueue:
 
     def find(self, state: ProofState, *, limit: int = 100) -> tuple[Queued, ...]:
         """Proofs in a state, oldest first; ``ProofState.DEAD`` are the dead letters."""
-        table = schema.proof_queue
-        query = select(table).where(table.c.state == state.value)
-        with self.mint.ledger.reading() as connection:
-            rows = connection.execute(query.order_by(table.c.submitted_ns, table.c.id).limit(limit)).all()
-        return tuple(_queued(row) for row in rows)
+        return queued_proofs(self.mint.ledger, state=state, limit=limit)
 
     def counts(self) -> dict[ProofState, int]:
         """How many proofs are in each state."""
@@ -211,6 +207,21 @@ class ProofQueue:
         return self.mint.ledger.write(
             lambda writer: _set_waiting(writer, proof_id, due_ns=due_ns, reason=_clean(reason))
         )
+
+
+def queued_proofs(
+    ledger: Ledger, *, state: ProofState | None = None, owner: str | None = None, limit: int = 100
+) -> tuple[Queued, ...]:
+    """Proofs in the queue of a ledger, oldest first; of one state or owner if given."""
+    table = schema.proof_queue
+    query = select(table).order_by(table.c.submitted_ns, table.c.id).limit(limit)
+    if state is not None:
+        query = query.where(table.c.state == state.value)
+    if owner is not None:
+        query = query.where(table.c.owner == owner)
+    with ledger.reading() as connection:
+        rows = connection.execute(query).all()
+    return tuple(_queued(row) for row in rows)
 
 
 def _row(writer: Writer, proof_id: str) -> Row[Any] | None:

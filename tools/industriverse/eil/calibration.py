@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
+from industriverse.eil.cycle import Cycle
 from industriverse.eil.errors import CalibrationError
 from industriverse.eil.fitting import FittedCore, fit_core
 from industriverse.eil.model import KernelModel
@@ -31,7 +32,7 @@ SECONDS_PER_DAY = 86_400.0
 MINIMUM_BLOCKS = 12
 BOOTSTRAPS = 200
 BOOTSTRAP_QUANTILE = 0.6  # on the safe side of the median; further up, events are lost faster than tickets
-KEEPER_GAIN = 0.2  # of the Gumbel spread: five tickets too many or too few correct the rate by a factor e
+KEEPER_GAIN = 0.6  # of the Gumbel spread and a ticket of an excursion: two too many halve the rate and more
 KEEPER_LIMIT = 2.5  # of the spread: the kept threshold stays within a factor 12 of the fitted rate
 BOOTSTRAP_SEED = 20_240_917
 
@@ -81,21 +82,28 @@ class Calibration:
         )
 
 
-def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array, dict[str, float]]:
+def forward_chain(
+    values: Array,
+    scales: tuple[int, ...],
+    *,
+    timestamps_ns: NDArray[np.int64],
+    cycle: Cycle | None = None,
+) -> tuple[Array, Array, dict[str, float]]:
     """Components (n, c), readings (n, 12) of clean rows by models fitted before them, and the drain limits.
 
     The first pass runs without draining the long filters and sets the limits of the second.
     """
     n = len(values)
     edges = [int(n * fold) for fold in (*FOLDS, 1.0)]
-    cores = [_fold_core(values, start, scales) for start in edges[:-1]]
+    cores = [_fold_core(values, start, scales, timestamps_ns, cycle) for start in edges[:-1]]
     limits: dict[str, float] = {}
     components, readings = np.empty((0, 0)), np.empty((0, 0))
     for _ in range(2):
         parts = []
         for core, start, stop in zip(cores, edges[:-1], edges[1:], strict=True):
             model = core.model.with_scalars(**limits)
-            parts.append(model.run(values[start:stop], core.state.copy()))
+            rows = slice(start, stop)
+            parts.append(model.run(values[rows], core.state.copy(), timestamps_ns[rows]))
         components = np.vstack([part[0] for part in parts])
         readings = np.vstack([part[1] for part in parts])
         fast, smoothed = components[:, 0], components[:, layout.STATIC_COMPONENTS + layout.SMOOTH_COMPONENT]
@@ -108,9 +116,15 @@ def forward_chain(values: Array, scales: tuple[int, ...]) -> tuple[Array, Array,
     return components, readings, limits
 
 
-def _fold_core(values: Array, start: int, scales: tuple[int, ...]) -> FittedCore:
+def _fold_core(
+    values: Array,
+    start: int,
+    scales: tuple[int, ...],
+    timestamps_ns: NDArray[np.int64],
+    cycle: Cycle | None,
+) -> FittedCore:
     """Core of the first ``start`` rows, blind to channels that only move later and have no scale yet."""
-    core = fit_core(values[:start], scales)
+    core = fit_core(values[:start], scales, timestamps_ns=timestamps_ns[:start], cycle=cycle)
     channel = core.model.channel.copy()
     moves_later = np.nan_to_num(np.abs(values[start:] - channel[layout.CENTER])).max(axis=0) > 0.0
     channel[layout.KIND, (channel[layout.KIND] == layout.CONSTANT) & moves_later] = layout.UNOBSERVED
@@ -118,7 +132,14 @@ def _fold_core(values: Array, start: int, scales: tuple[int, ...]) -> FittedCore
 
 
 def calibrate(
-    core: FittedCore, values: Array, scales: tuple[int, ...], *, interval_s: float, budget_per_day: float
+    core: FittedCore,
+    values: Array,
+    scales: tuple[int, ...],
+    *,
+    timestamps_ns: NDArray[np.int64],
+    cycle: Cycle | None = None,
+    interval_s: float,
+    budget_per_day: float,
 ) -> tuple[KernelModel, Calibration]:
     """Give a fitted core its tails, weights and threshold.
 
@@ -126,6 +147,8 @@ def calibrate(
         core: Core fitted on all of ``values``.
         values: The clean rows, shape (n, d).
         scales: Filter scales of the core, samples.
+        timestamps_ns: Times of the rows, shape (n,).
+        cycle: Cycle of the stream that the core was fitted with.
         interval_s: Sampling interval, seconds.
         budget_per_day: False tickets per day that the user allows.
 
@@ -134,21 +157,24 @@ def calibrate(
     """
     from industriverse.eil.kernel import fuse_components
 
-    components, readings, limits = forward_chain(values, scales)
+    components, readings, limits = forward_chain(values, scales, timestamps_ns=timestamps_ns, cycle=cycle)
     weights = fusion_weights(components, len(scales))
     tails = fit_tails(components)
     scores: Array = fuse_components(
         components, tails, weights, np.ones(len(weights)), float(core.model.scalars[layout.DRIFT_RATE])
     )
     calibration = ticket_threshold(scores, interval_s=interval_s, budget_per_day=budget_per_day)
+    refractory = max(1, round(REFRACTORY_S / interval_s))
     entropy = float(np.median(readings[:, layout.READING_COLUMNS.index("entropy")]))
     model = replace(core.model, tails=np.vstack([tails, fit_tail(scores)]), weights=weights).with_scalars(
         ENTROPY_OFFSET=entropy,
         THRESHOLD=calibration.threshold,
-        KEEPER_GAIN=KEEPER_GAIN * calibration.spread,
+        KEEPER_GAIN=KEEPER_GAIN
+        * calibration.spread
+        * _tickets_per_excursion(scores, calibration, refractory),
         KEEPER_LIMIT=KEEPER_LIMIT * calibration.spread,
         TICKET_RATE=calibration.promised_per_day * interval_s / SECONDS_PER_DAY,
-        REFRACTORY_ROWS=max(1.0, float(round(REFRACTORY_S / interval_s))),
+        REFRACTORY_ROWS=float(refractory),
         **limits,
     )
     return model, calibration
@@ -218,6 +244,23 @@ def _tickets_per_block(scores: Array, maxima: Array, refractory_rows: int, proba
         if row - last >= refractory_rows:
             tickets, last = tickets + 1, int(row)
     return max(1.0, tickets / max(1, int((maxima >= level).sum())))
+
+
+def _tickets_per_excursion(scores: Array, calibration: Calibration, refractory_rows: int) -> float:
+    """Mean number of tickets that an excursion of the clean scores (n,) raises, at least 1.
+
+    Excursions are parted by a refractory time of calm. Counted at the threshold, or at the 99.5 % quantile where
+    too little lies above it.
+    """
+    level = min(calibration.threshold, float(np.quantile(scores, 0.995)))
+    excursions, last_alarm = 0, -refractory_rows - 1
+    tickets, last_ticket = 0, -refractory_rows
+    for row in np.flatnonzero(scores >= level).tolist():
+        excursions += row - last_alarm > refractory_rows
+        last_alarm = row
+        if row - last_ticket >= refractory_rows:
+            tickets, last_ticket = tickets + 1, row
+    return max(1.0, tickets / max(1, excursions))
 
 
 def _gumbel(maxima: Array) -> tuple[float, float]:

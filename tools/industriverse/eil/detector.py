@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from industriverse.eil import layout
 from industriverse.eil.calibration import calibrate
+from industriverse.eil.cycle import find_cycle
 from industriverse.eil.errors import DetectorError, FitError
 from industriverse.eil.evidence import channel_evidence, negative_log_p
 from industriverse.eil.feedback import Feedback, FeedbackBook, Verdict
@@ -106,14 +107,21 @@ class Detector:
         if not frame.channels:
             raise FitError("the frame has no channels", hint="give at least one numeric channel")
         scales = usable_scales(self.scales, len(frame))
-        core = fit_core(frame.values, scales)
+        cycle = find_cycle(frame.values, frame.timestamps_ns, frame.interval_s)
+        core = fit_core(frame.values, scales, timestamps_ns=frame.timestamps_ns, cycle=cycle)
         if (core.model.channel[layout.KIND] != layout.MOVING).all():
             raise FitError(
                 "every channel is constant over the clean rows",
                 hint="give clean rows in which at least one channel varies",
             )
         model, calibration = calibrate(
-            core, frame.values, scales, interval_s=frame.interval_s, budget_per_day=self.budget_per_day
+            core,
+            frame.values,
+            scales,
+            timestamps_ns=frame.timestamps_ns,
+            cycle=cycle,
+            interval_s=frame.interval_s,
+            budget_per_day=self.budget_per_day,
         )
         self._adopt(
             Reference(
@@ -186,7 +194,7 @@ class Detector:
         self._check_time(timestamp_ns)
         if self._relief_until_ns is not None and timestamp_ns >= self._relief_until_ns:
             self._set_relief(timestamp_ns, state)
-        components, readings = reference.model.run(values, state)
+        components, readings = reference.model.run(values, state, timestamp_ns)
         self._components, self._sample, self._timestamp_ns = components[0], values[0], timestamp_ns
         return _as_reading(timestamp_ns, readings[0].tolist())
 
@@ -276,10 +284,10 @@ class Detector:
                 self._set_relief(int(timestamps_ns[start]), state)
                 continue
             stop = int(np.searchsorted(timestamps_ns, self._relief_until_ns, side="left"))
-            parts.append(self.reference.model.run(values[start:stop], state))
+            parts.append(self.reference.model.run(values[start:stop], state, timestamps_ns[start:stop]))
             start = stop
         if start < len(values) or not parts:
-            parts.append(self.reference.model.run(values[start:], state))
+            parts.append(self.reference.model.run(values[start:], state, timestamps_ns[start:]))
         if len(parts) == 1:
             return parts[0]
         return np.vstack([part[0] for part in parts]), np.vstack([part[1] for part in parts])

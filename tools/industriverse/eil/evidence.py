@@ -88,15 +88,25 @@ def _contributions(model: KernelModel, state: KernelState) -> list[Array]:
     rest += _remainder(position, model.equilibrium_modes, model.mode_variance[1]) * np.sqrt(
         model.scalars[layout.EQUILIBRIUM_RESIDUAL]
     )
-    parts = [kinetic**2, t2**2, rest**2, _mspc(model, state)]
+    squares = innovation**2
+    parts = [kinetic**2, t2**2, rest**2, _mspc(model, state), _only_largest(squares), _capped(squares)]
     variance = np.sqrt(model.mode_variance[1, : model.equilibrium_modes.shape[1]])
     for a in range(scales):
         mean, heat = _scale_filters(state, a, scales)
-        largest = np.zeros_like(mean)
-        largest[np.argmax(mean**2)] = 1.0
         smoothed = (model.equilibrium_modes * variance) @ state.smooth[a]
-        parts += [mean**2, largest, heat, smoothed**2]
+        capped = _capped(mean**2 / model.rates[a])
+        parts += [mean**2, _only_largest(mean**2), heat, smoothed**2, capped]
     return parts
+
+
+def _only_largest(squares: Array) -> Array:
+    chosen = np.zeros_like(squares)
+    chosen[np.argmax(squares)] = 1.0
+    return chosen
+
+
+def _capped(squares: Array) -> Array:
+    return np.minimum(squares, layout.CAPPED_SQUARE)
 
 
 def _symmetric(vector: Array, whitening: Array, variance: Array) -> Array:

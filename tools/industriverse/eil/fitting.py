@@ -11,11 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
+from industriverse.eil.cycle import Cycle, angles, cyclic_mean, fit_coefficients
 from industriverse.eil.errors import FitError
 from industriverse.eil.model import KernelModel
 from industriverse.eil.state import KernelState
 
-__all__ = ["MINIMUM_CLEAN_ROWS", "FittedCore", "channel_scale", "fit_core", "usable_scales"]
+__all__ = [
+    "MINIMUM_CLEAN_ROWS",
+    "FittedCore",
+    "channel_scale",
+    "fit_core",
+    "independent_rows",
+    "usable_scales",
+]
 
 Array = NDArray[np.float64]
 
@@ -23,13 +31,16 @@ MINIMUM_CLEAN_ROWS = 100
 FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
 MODE_LIMIT = 50  # size of that subspace, as far as memory allows
 STREAM_BYTES = 2**20  # what a wide stream may keep
-CHANNEL_BYTES = 160  # of a channel without modes: constants, level, filters, intercept
+CHANNEL_BYTES = 192  # of a channel without modes: constants, cycle, level, filters, intercept
 MODE_BYTES = 24  # of a channel and mode: two lags, lag basis, two whitenings and MSPC in single precision
 # Ridge as a share of the rows, like noise on the lags of 5 % of their spread and more: without it the VAR of
 # collinear channels amplifies the rounding of their sensors.
 PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3)
 LEVEL_TIMES = (64, 128, 256, 512, 1024, 2048, 4096)  # samples
 LEVEL_GAIN = 0.8  # a moving level must cut the ahead error by a fifth, or the level stays put
+INDEPENDENT_ROWS = (
+    20.0  # a channel of fewer independent clean values has no known mean: its level moves in any case
+)
 MSPC_VARIANCE = 0.99
 MSPC_QUANTILE = 0.99
 
@@ -64,21 +75,34 @@ def channel_scale(values: Array) -> tuple[Array, Array, Array]:
     return center, scale, kind
 
 
-def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> FittedCore:
+def fit_core(
+    values: Array,
+    scales: tuple[int, ...],
+    *,
+    timestamps_ns: NDArray[np.int64],
+    cycle: Cycle | None = None,
+    order: int = 2,
+) -> FittedCore:
     """Fit the core on clean rows.
 
     Args:
         values: Clean samples, NaN where missing, shape (n, d).
         scales: Filter scales in samples, fastest first.
+        timestamps_ns: Times of the samples, shape (n,).
+        cycle: Cycle of the stream, None if it has none.
         order: Order p of the VAR.
 
     Raises:
         FitError: If no channel was ever observed.
     """
-    center, scale, kind = channel_scale(values)
+    amplitudes, mean = np.zeros((0, values.shape[1])), np.zeros(values.shape)
+    if cycle is not None:
+        amplitudes = fit_coefficients(values, timestamps_ns, cycle)
+        mean = cyclic_mean(angles(timestamps_ns, cycle.period_ns), amplitudes)
+    center, scale, kind = channel_scale(values - mean)
     if (kind == layout.UNOBSERVED).all():
         raise FitError("no channel holds a single clean value", hint="give rows with telemetry in them")
-    scaled = np.clip((values - center) / scale, -layout.CLIP_VALUE, layout.CLIP_VALUE)
+    scaled = np.clip((values - mean - center) / scale, -layout.CLIP_VALUE, layout.CLIP_VALUE)
     scaled[:, kind != layout.MOVING] = 0.0
     rates = _level_rates(scaled, max(scales))
     level = np.zeros(values.shape[1])
@@ -101,6 +125,7 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
     scalars[layout.STIRRED_INNOVATION] = scalars[layout.STIRRED_SMOOTH] = np.inf
     scalars[layout.THRESHOLD] = np.inf
     scalars[layout.REFRACTORY_ROWS] = 1.0
+    scalars[layout.CYCLE_NS] = 0.0 if cycle is None else cycle.period_ns
     scalars[layout.WINDOW_RATE] = 1.0 / max(scales)
     scalars[layout.DRIFT_RATE] = 1.0 / (layout.DRIFT_SCALES * max(scales))
     components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)
@@ -108,7 +133,7 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
     tails[:, :2] = 1.0
     wide = values.shape[1] > FULL_RANK_CHANNELS
     model = KernelModel(
-        channel=np.vstack([center, scale, rates, deviations, kind, mspc.center]),
+        channel=np.vstack([center, scale, rates, deviations, kind, mspc.center, amplitudes / scale]),
         coefficients=_stored(coefficients, wide),
         lag_basis=_stored(basis, wide),
         innovation_modes=_stored(whitening, wide),
@@ -120,7 +145,7 @@ def fit_core(values: Array, scales: tuple[int, ...], *, order: int = 2) -> Fitte
         rates=1.0 / np.asarray(scales, dtype=np.float64),
         scalars=scalars,
     )
-    return FittedCore(model, _warm_state(model, values, level, max(scales)))
+    return FittedCore(model, _warm_state(model, values, timestamps_ns, level, max(scales)))
 
 
 def _mode_limit(channels: int) -> int:
@@ -138,11 +163,14 @@ def _stored(matrix: Array, wide: bool) -> Array:
     return single
 
 
-def _warm_state(model: KernelModel, values: Array, level: Array, longest: int) -> KernelState:
+def _warm_state(
+    model: KernelModel, values: Array, timestamps_ns: NDArray[np.int64], level: Array, longest: int
+) -> KernelState:
     """Fill the filters from the last clean rows without moving the level any further."""
     state = model.neutral_state()
     state.channel[layout.LEVEL] = level
-    model.with_frozen_level().run(values[-min(len(values), 2 * longest) :], state)
+    rows = slice(-min(len(values), 2 * longest), None)
+    model.with_frozen_level().run(values[rows], state, timestamps_ns[rows])
     state.drift[:] = 1.0  # these rows were scored without tails
     return state
 
@@ -163,6 +191,8 @@ def _level_rates(scaled: Array, longest: int) -> Array:
     filled = np.where(np.isnan(scaled), 0.0, scaled)
     rates = np.zeros(d)
     best = LEVEL_GAIN * ((filled[ahead:] - filled.mean(axis=0)) ** 2).mean(axis=0)
+    wandering = independent_rows(filled) < INDEPENDENT_ROWS
+    best[wandering & (best > 0.0)] = np.inf
     for time in LEVEL_TIMES:
         skipped = min(n // 4, time)
         if time > n or n - ahead <= skipped + 5:
@@ -175,8 +205,34 @@ def _level_rates(scaled: Array, longest: int) -> Array:
     return rates
 
 
+def independent_rows(values: Array) -> Array:
+    """Effective number of independent samples of each channel, shape (d,).
+
+    n over the integrated autocorrelation time (Sokal), cut where the autocorrelation first falls below 0.05.
+    """
+    n, d = values.shape
+    centred = values - values.mean(axis=0)
+    size = 1 << (2 * n - 1).bit_length()
+    independent = np.full(d, float(n))
+    for j in range(d):
+        correlation = np.fft.irfft(np.abs(np.fft.rfft(centred[:, j], size)) ** 2, size)[:n]
+        if correlation[0] > 1e-9:
+            correlation /= correlation[0]
+            below = np.flatnonzero(correlation < 0.05)
+            cut = int(below[0]) if below.size else n
+            independent[j] = n / (1.0 + 2.0 * float(correlation[1:cut].sum()))
+    return independent
+
+
 def _descending_modes(covariance: Array) -> tuple[Array, Array]:
-    variance, modes = np.linalg.eigh(covariance)
+    """Variances (m,) and modes (d, m), largest first: all of them, or of a wide stream those that may be kept."""
+    d = len(covariance)
+    if d <= FULL_RANK_CHANNELS:
+        variance, modes = np.linalg.eigh(covariance)
+    else:
+        from scipy.linalg import eigh
+
+        variance, modes = eigh(covariance, subset_by_index=[d - _mode_limit(d), d - 1])
     return variance[::-1].copy(), np.ascontiguousarray(modes[:, ::-1])
 
 
@@ -187,9 +243,7 @@ def _covariance(values: Array) -> Array:
 def _lag_basis(residuals: Array) -> Array:
     if residuals.shape[1] <= FULL_RANK_CHANNELS:
         return np.zeros((0, 0))
-    return np.ascontiguousarray(
-        _descending_modes(_covariance(residuals))[1][:, : _mode_limit(residuals.shape[1])]
-    )
+    return _descending_modes(_covariance(residuals))[1]
 
 
 def _fit_var(residuals: Array, basis: Array, order: int) -> tuple[Array, Array]:
@@ -230,15 +284,17 @@ def _innovation_modes(innovations: Array, kind: Array) -> tuple[Array, Array, Ar
     correlation *= 1.0 - shrinkage
     np.fill_diagonal(correlation, 1.0)
     variance, modes = _descending_modes(correlation)
-    return deviations, *_whiten(variance, modes, floor=1e-4)
+    return deviations, *_whiten(variance, modes, total=float(d), floor=1e-4)
 
 
-def _whiten(variance: Array, modes: Array, floor: float) -> tuple[Array, Array, float]:
-    """Whitening columns, their variances and the inverse mean variance of what they leave out."""
-    kept = _mode_limit(len(variance))
+def _whiten(variance: Array, modes: Array, *, total: float, floor: float) -> tuple[Array, Array, float]:
+    """Whitening columns, their variances and the inverse mean variance of what they leave of ``total``."""
     bounded = np.maximum(variance, floor)
-    rest = 0.0 if kept == len(variance) else float(1.0 / bounded[kept:].mean())
-    return np.ascontiguousarray(modes[:, :kept] / np.sqrt(bounded[:kept])), bounded[:kept], rest
+    left_out = modes.shape[0] - len(variance)
+    rest = 0.0
+    if left_out:
+        rest = 1.0 / max((total - float(variance.sum())) / left_out, floor)
+    return np.ascontiguousarray(modes / np.sqrt(bounded)), bounded, rest
 
 
 def _equilibrium_modes(residuals: Array) -> tuple[Array, Array, int, float]:
@@ -249,8 +305,9 @@ def _equilibrium_modes(residuals: Array) -> tuple[Array, Array, int, float]:
     variance, modes = _descending_modes(covariance)
     memory = float(np.clip(_mean_lag_one(residuals), 0.0, 0.995))
     effective = max(2.0 * d, n * (1.0 - memory) / (1.0 + memory))
-    edge = (1.0 + np.sqrt(d / effective)) ** 2 * variance.mean()
-    whitening, kept, rest = _whiten(variance, modes, floor=1e-3)
+    total = float(np.trace(covariance))
+    edge = (1.0 + np.sqrt(d / effective)) ** 2 * total / d
+    whitening, kept, rest = _whiten(variance, modes, total=total, floor=1e-3)
     principal = int(np.clip((variance > edge).sum(), 1, max(1, min(d - 1, len(kept)))))
     return whitening, kept, principal, rest
 
@@ -279,9 +336,10 @@ def _fit_mspc(scaled: Array, kind: Array) -> _Mspc:
     filled = np.where(np.isnan(scaled), 0.0, scaled)
     center = filled.mean(axis=0)
     deviation = filled - center
-    variance, modes = _descending_modes(_covariance(deviation))
-    share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.maximum(variance, 0.0).sum()), 1e-12)
-    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, _mode_limit(len(variance)))
+    covariance = _covariance(deviation)
+    variance, modes = _descending_modes(covariance)
+    share = np.cumsum(np.maximum(variance, 0.0)) / max(float(np.trace(covariance)), 1e-12)
+    kept = min(int(np.searchsorted(share, MSPC_VARIANCE)) + 1, len(variance))
     modes, variance = np.ascontiguousarray(modes[:, :kept]), np.maximum(variance[:kept], 1e-9)
     projected = deviation @ modes
     t2 = (projected**2 / variance).sum(axis=1)

@@ -1,6 +1,6 @@
 """The detection core: one compiled loop from a raw sample to a conformal p-value and an alarm.
 
-Each sample passes through scaling, quasi-static level, ridge VAR innovation, equilibrium and innovation
+Each sample passes through scaling, cycle, quasi-static level, ridge VAR innovation, equilibrium and innovation
 energies, exponentially weighted work and heat, windowed structure, entropy and entropy production, and the
 fusion of capped ``-log p`` values. Everything that survives a sample lives in the arrays of
 :class:`~industriverse.eil.state.KernelState`, so a block and its rows one by one run the same instructions
@@ -143,14 +143,30 @@ def _forecast(
 
 
 @compiled
+def _cyclic_mean(angle: float, channel: NDArray[np.float64], cyclic: NDArray[np.float64]) -> None:
+    """Departure of the mean at a phase from the mean over the cycle, in clean standard deviations."""
+    for j in range(cyclic.shape[0]):
+        cyclic[j] = 0.0
+    harmonics = (channel.shape[0] - layout.CHANNEL_ROWS) // 2
+    turn_cosine, turn_sine = np.cos(angle), np.sin(angle)
+    cosine, sine = 1.0, 0.0
+    for h in range(harmonics):
+        cosine, sine = cosine * turn_cosine - sine * turn_sine, sine * turn_cosine + cosine * turn_sine
+        row = layout.CHANNEL_ROWS + 2 * h
+        for j in range(cyclic.shape[0]):
+            cyclic[j] += cosine * channel[row, j] + sine * channel[row + 1, j]
+
+
+@compiled
 def _observe(
     sample: NDArray[np.float64],
     channel: NDArray[np.float64],
     scalars: NDArray[np.float64],
     forecast: NDArray[np.float64],
+    cyclic: NDArray[np.float64],
     state: NDArray[np.float64],
 ) -> None:
-    """Scale a sample, take level and forecast off it, and move the level.
+    """Scale a sample, take cycle, level and forecast off it, and move the level.
 
     A missing value is replaced by its forecast: its innovation is zero and its level is kept.
     """
@@ -158,7 +174,9 @@ def _observe(
     for j in range(sample.shape[0]):
         level = state[layout.LEVEL, j]
         expected = min(max(level + forecast[j], -clip), clip)
-        state[layout.EXPECTED, j] = channel[layout.CENTER, j] + channel[layout.SCALE, j] * expected
+        state[layout.EXPECTED, j] = channel[layout.CENTER, j] + channel[layout.SCALE, j] * (
+            expected + cyclic[j]
+        )
         value = sample[j]
         if value != value or channel[layout.KIND, j] == layout.UNOBSERVED:
             state[layout.OBSERVED, j] = 0.0
@@ -172,7 +190,7 @@ def _observe(
             moved = abs(departure) > 1e-9 * abs(channel[layout.CENTER, j])
             scaled = (layout.CONSTANT_STEP if departure > 0.0 else -layout.CONSTANT_STEP) if moved else 0.0
         else:
-            scaled = min(max(departure / channel[layout.SCALE, j], -clip), clip)
+            scaled = min(max(departure / channel[layout.SCALE, j] - cyclic[j], -clip), clip)
         residual = scaled - level
         state[layout.POSITION, j] = residual
         state[layout.INNOVATION, j] = (residual - forecast[j]) / channel[layout.INNOVATION_SD, j]
@@ -240,7 +258,7 @@ def _filter(
     scales, d = rates.shape[0], state.shape[1]
     for a in range(scales):
         rate = rates[a]
-        work, heat, largest, temperature, active = 0.0, 0.0, 0.0, 0.0, 0.0
+        work, heat, largest, capped, temperature, active = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(d):
             x, square = 0.0, 1.0
             if state[layout.OBSERVED, j] == 1.0:
@@ -257,6 +275,7 @@ def _filter(
             variance = max(power - mean * mean, layout.MINIMUM_VARIANCE)
             work += mean * mean
             largest = max(largest, mean * mean)
+            capped += min(mean * mean / rate, layout.CAPPED_SQUARE)
             heat += 0.5 * (variance - 1.0 - np.log(variance))
             if channel[layout.KIND, j] != layout.UNOBSERVED:
                 temperature += power
@@ -270,6 +289,7 @@ def _filter(
         components[first + 1] = np.log1p(largest / rate)
         components[first + 2] = np.log1p(heat)
         components[first + layout.SMOOTH_COMPONENT] = np.log1p(smoothed / rate)
+        components[first + 4] = np.log1p(capped)
         if a == report:
             reading[5] = temperature / max(active, 1.0)
             reading[8] = 0.5 * work
@@ -336,7 +356,7 @@ def run_kernel(
 
     Args:
         values: Raw samples, NaN where missing, shape (n, d).
-        channel: Per-channel constants, rows named in ``layout``, shape (rows, d).
+        channel: Per-channel constants, rows named in ``layout``, then the amplitudes of a cycle, shape (rows, d).
         coefficients: Intercept and lag coefficients, shape (1 + p r, d).
         lag_basis: Basis of the lag features, shape (d, r), or (0, 0) when the features are the channels.
         innovation_modes: Columns that whiten the innovation, shape (d, m).
@@ -356,10 +376,11 @@ def run_kernel(
         drift: Recent mean of the limited -log p of each component, shape (c,).
         relief: Divisor of each component in the adapted score, from feedback, shape (c,).
         components: Receives the raw components, shape (n, c).
-        readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12).
+        readings: Receives the columns named in ``layout.READING_COLUMNS``, shape (n, 12). Where the channels
+            follow a cycle, the first column comes with the phase of each row, radians.
     """
     d, leading, pairs = values.shape[1], window.shape[1], flow.shape[1]
-    forecast, deviation = np.empty(d), np.empty(d)
+    forecast, deviation, cyclic = np.empty(d), np.empty(d), np.zeros(d)
     kinetic, position = np.empty(innovation_modes.shape[1]), np.empty(equilibrium_modes.shape[1])
     projected, features = np.empty(mspc_modes.shape[1]), np.empty(lags.shape[1])
     correlation, lower = np.empty((leading, leading)), np.zeros((leading, leading))
@@ -368,7 +389,9 @@ def run_kernel(
     for t in range(values.shape[0]):
         component, reading = components[t], readings[t]
         _forecast(coefficients, lags, forecast)
-        _observe(values[t], channel, scalars, forecast, state)
+        if channel.shape[0] > layout.CHANNEL_ROWS:
+            _cyclic_mean(reading[0], channel, cyclic)
+        _observe(values[t], channel, scalars, forecast, cyclic, state)
         _remember(state[layout.POSITION], lag_basis, lags, features)
         _project(state[layout.INNOVATION], innovation_modes, kinetic)
         explained, kinetic_energy = 0.0, 0.0
@@ -400,6 +423,13 @@ def run_kernel(
         component[3] = np.log1p(
             _mspc(state, channel, mspc_modes, mode_variance[2], scalars, deviation, projected)
         )
+        largest, capped = 0.0, 0.0
+        for j in range(d):
+            square = state[layout.INNOVATION, j] * state[layout.INNOVATION, j]
+            largest = max(largest, square)
+            capped += min(square, layout.CAPPED_SQUARE)
+        component[4] = np.log1p(largest)
+        component[5] = np.log1p(capped)
         _filter(state, smooth, channel, position, rates, component, reading, report)
         reading[10] = structure_energy(window, kinetic, scalars[layout.WINDOW_RATE], correlation, lower)
         flow_moments(flow, position, scalars[layout.WINDOW_RATE], pair_matrix, pair_lower, column, reading)

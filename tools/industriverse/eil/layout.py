@@ -24,7 +24,7 @@ LEVEL_RATE: Final = 2
 INNOVATION_SD: Final = 3
 KIND: Final = 4
 MSPC_CENTER: Final = 5
-CHANNEL_ROWS: Final = 6
+CHANNEL_ROWS: Final = 6  # cosine and sine amplitudes of a cycle may follow, in clean standard deviations
 
 # Values of the KIND row.
 MOVING: Final = 0.0
@@ -60,7 +60,8 @@ KEEPER_GAIN: Final = 16
 KEEPER_LIMIT: Final = 17
 TICKET_RATE: Final = 18
 REFRACTORY_ROWS: Final = 19
-SCALAR_COUNT: Final = 20
+CYCLE_NS: Final = 20
+SCALAR_COUNT: Final = 21
 
 # Entries of the counters.
 CALM_COUNT: Final = 0
@@ -71,9 +72,9 @@ SINCE_ALARM: Final = 4
 EXCURSION_TICKETS: Final = 5
 COUNTER_COUNT: Final = 6
 
-# Components: innovation energy, T2, Q, MSPC, then four a scale.
-STATIC_COMPONENTS: Final = 4
-SCALE_COMPONENTS: Final = 4
+# Components: innovation energy, T2, Q, MSPC, largest and capped innovation, then five a scale.
+STATIC_COMPONENTS: Final = 6
+SCALE_COMPONENTS: Final = 5
 SMOOTH_COMPONENT: Final = 3
 
 SCALES: Final = (4, 16, 64)  # samples; see reference: only those up to n_clean / 20 are used
@@ -82,9 +83,10 @@ SCORE_CAP: Final = 20.0  # nats; an uncapped tail lets one component outvote all
 DRIFT_LIMIT: Final = 4.0  # nats a component may at most be discounted by for a slow change of the plant
 DRIFT_REJECT: Final = 12.0  # nats from which a value is an event and teaches nothing about slow change
 DRIFT_SCALES: Final = 20.0  # that change is followed over so many of the longest filter
-EXCURSION_LIMIT: Final = 3.0  # tickets of one excursion that move the threshold
+EXCURSION_LIMIT: Final = 1.0  # tickets of one excursion that move the threshold
 CLIP_VALUE: Final = 30.0  # clean standard deviations
 SLEW_VALUE: Final = 1.0  # clean standard deviations by which the level may be pulled in one step
+CAPPED_SQUARE: Final = 9.0  # what one channel may add to a capped energy: three standard deviations squared
 CONSTANT_STEP: Final = 5.0  # what any change of a channel without clean variation counts for
 MINIMUM_VARIANCE: Final = 1e-4  # relative to clean; a frozen channel stays finite
 CALM_SAMPLES: Final = 6.0
@@ -108,22 +110,17 @@ READING_COLUMNS: Final = (
     "entropy_production",
 )
 
-COMPONENT_FAMILIES: Final = ("innovation", "equilibrium", "smoothed", "work", "heat")
+COMPONENT_FAMILIES: Final = ("innovation", "equilibrium", "smoothed", "work", "heat", "largest", "capped")
 
 
 def component_names(scales: tuple[int, ...]) -> tuple[str, ...]:
     """Names of the components in kernel order, e.g. ``work_sum_16``."""
-    named = [
-        f"{kind}_{scale}" for scale in scales for kind in ("work_sum", "work_max", "heat", "equilibrium_mean")
-    ]
-    return ("innovation_energy", "t2", "q", "mspc", *named)
+    kinds = ("work_sum", "work_max", "heat", "equilibrium_mean", "work_capped")
+    named = [f"{kind}_{scale}" for scale in scales for kind in kinds]
+    return ("innovation_energy", "t2", "q", "mspc", "innovation_max", "innovation_capped", *named)
 
 
 def component_families(scale_count: int) -> tuple[str, ...]:
     """Family of each component in kernel order."""
-    return ("innovation", "equilibrium", "equilibrium", "equilibrium") + (
-        "work",
-        "work",
-        "heat",
-        "smoothed",
-    ) * scale_count
+    static = ("innovation", "equilibrium", "equilibrium", "equilibrium", "largest", "capped")
+    return static + ("work", "work", "heat", "smoothed", "capped") * scale_count

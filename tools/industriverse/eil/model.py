@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from industriverse.eil import layout
+from industriverse.eil.cycle import angles, cyclic_mean
 from industriverse.eil.state import KernelState
 
 __all__ = ["KernelModel"]
@@ -28,7 +29,8 @@ class KernelModel:
     """Everything that the kernel reads and never writes, in kernel order.
 
     Attributes:
-        channel: Per-channel constants, shape (6, d); rows are named in :mod:`industriverse.eil.layout`.
+        channel: Per-channel constants, shape (6 + 2 h, d); rows are named in :mod:`industriverse.eil.layout`,
+            the last 2 h are the amplitudes of the harmonics of a cycle, if the clean rows have one.
         coefficients: Intercept and lag coefficients of the ridge VAR, shape (1 + p r, d).
         lag_basis: Basis of the lag features, shape (d, r); (0, 0) when the features are the channels.
         innovation_modes: Whitening columns of the normalised innovation, shape (d, m).
@@ -103,11 +105,28 @@ class KernelModel:
             scales=len(self.rates),
         )
 
+    def center_at(self, timestamp_ns: int) -> NDArray[np.float64]:
+        """Clean centre of each channel at a time: its median, plus the cycle where it follows one, shape (d,)."""
+        center: NDArray[np.float64] = self.channel[layout.CENTER].copy()
+        if len(self.channel) > layout.CHANNEL_ROWS:
+            phase = np.atleast_1d(angles(timestamp_ns, int(self.scalars[layout.CYCLE_NS])))
+            mean = cyclic_mean(phase, self.channel[layout.CHANNEL_ROWS :])[0]
+            center += self.channel[layout.SCALE] * mean
+        return center
+
     def run(
-        self, values: NDArray[np.float64], state: KernelState
+        self, values: NDArray[np.float64], state: KernelState, timestamps_ns: NDArray[np.int64] | int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Components (n, c) and readings (n, 12) of ``values`` (n, d); ``state`` moves on."""
+        """Components (n, c) and readings (n, 12) of ``values`` (n, d); ``state`` moves on.
+
+        Args:
+            values: Rows, NaN where missing.
+            state: Where the stream stands.
+            timestamps_ns: Time of each row, or of the one row.
+        """
         components = np.empty((len(values), len(self.weights)))
         readings = np.empty((len(values), READING_COUNT))
+        if len(self.channel) > layout.CHANNEL_ROWS:
+            readings[:, 0] = angles(timestamps_ns, int(self.scalars[layout.CYCLE_NS]))
         _kernel()(np.ascontiguousarray(values), *self.arrays(), *state.arrays(), components, readings)
         return components, readings

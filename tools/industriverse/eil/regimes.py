@@ -264,7 +264,7 @@ class RegimeBank:
         leading = detector.evidence()[0].channel
         column = detector.reference.names.index(leading)
         constants = detector.reference.model.channel[:, column]
-        departure = frame.column(leading)[-1] - constants[layout.CENTER]
+        departure = frame.column(leading)[-1] - detector.reference.model.center_at(now_ns)[column]
         shift = RegimeShift(
             id="r-" + hashlib.sha256(f"{self.stream}\n{now_ns}".encode()).hexdigest()[:16],
             stream=self.stream,

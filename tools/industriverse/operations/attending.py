@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from industriverse.eil.transfer_entropy import Transfer, transfer_entropies
+from industriverse.operations.costs import count_steps
 from industriverse.operations.deciding import expected_excess
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
@@ -138,6 +139,8 @@ def _drivers(
         return ()
     # Differences, since levels that share a daily cycle predict each other without driving each other.
     changes = np.diff(np.stack([frame.column(name) for name in kept], axis=1), axis=0)
+    # A model of each ordered pair looks at every sample; shifting them for the p-value is not counted again.
+    count_steps(len(changes) * len(kept) * (len(kept) - 1))
     found = transfer_entropies(changes, kept, seed=seed)
     return tuple(transfer for transfer in found if transfer.p_value <= alpha)
 

@@ -12,16 +12,20 @@ from industriverse.operations.times import time_text
 if TYPE_CHECKING:
     from industriverse.economy.agreements import Offer
     from industriverse.economy.ledger import Ledger
+    from industriverse.economy.validation import Queued
 
 __all__ = [
     "OfferItem",
     "PoolItem",
     "PoolName",
     "ProofItem",
+    "QueuedItem",
     "QuoteItem",
     "offers_of",
     "pool_of",
     "proof_of",
+    "queue_of",
+    "queued_item",
     "quote_of",
 ]
 
@@ -61,6 +65,18 @@ class OfferItem(BaseModel):
     price_ceu: str
     evidence_sha256: str
     expires: str
+
+
+class QueuedItem(BaseModel):
+    """A certificate on its way to the mint; ``state`` is waiting, minted or dead (refused for good)."""
+
+    proof_id: str
+    owner: str
+    state: str
+    attempts: int
+    next_try: str | None
+    ledger_sequence: int | None
+    reason: str
 
 
 class ProofItem(BaseModel):
@@ -137,6 +153,26 @@ def offers_of(ledger: "Ledger", now_ns: int, limit: int) -> list[OfferItem]:
         if not page:
             break
     return found[:limit]
+
+
+def queued_item(queued: "Queued") -> QueuedItem:
+    """Where a certificate stands in the queue of the mint."""
+    return QueuedItem(
+        proof_id=queued.id,
+        owner=queued.owner,
+        state=queued.state.value,
+        attempts=queued.attempts,
+        next_try=time_text(queued.due_ns) if queued.state.value == "waiting" else None,
+        ledger_sequence=queued.sequence,
+        reason=queued.reason,
+    )
+
+
+def queue_of(ledger: "Ledger", owner: str | None, limit: int) -> list[QueuedItem]:
+    """Certificates in the queue of the mint, oldest first; of one owner if given."""
+    from industriverse.economy.validation import queued_proofs
+
+    return [queued_item(queued) for queued in queued_proofs(ledger, owner=owner, limit=limit)]
 
 
 def _offer(offer_id: str, offer: "Offer") -> OfferItem:

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from industriverse.eil.proof.envelope import certificate_digest
-from industriverse.eil.proof.errors import ProofError
+from industriverse.eil.proof.errors import ChainMismatchError, ProofError
 from industriverse.eil.proof.issue import prove
 from industriverse.eil.proof.keys import generate_signing_key, load_signing_key, public_key_pem
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.proof.verify import VerifiedCertificate, verify_certificate
+from industriverse.eil.proof.watermark import Watermark
 from industriverse.eil.proof.windows import window_bytes
 from industriverse.operations.errors import NotFoundError
 from industriverse.operations.home import Home
@@ -92,23 +93,38 @@ class CertificateStore:
         alpha: float,
         nonce: bytes | None,
         owner: str,
+        watermark: Watermark | None = None,
     ) -> Issued:
         """Certify a window, or return the certificate that this very window has already.
 
         The window belongs to ``owner`` if nobody had it certified before, whatever level and nonce are asked for.
 
+        Args:
+            window: The samples.
+            reference: The clean model of the stream.
+            stream: Name of the stream.
+            alpha: Probability of refusing a clean window.
+            nonce: Challenge of whoever will verify; that of the actuator where one was on.
+            owner: Who asks.
+            watermark: The keyed challenge that was on during the window, None if there was none.
+
         Raises:
             NotInEquilibriumError: If a check fails.
+            ChainMismatchError: If the stream's last certificate is gone or does not follow the one before.
             ProofError: If the window cannot be checked.
         """
         evidence = window_bytes(window)
         chain = self._chain(stream)
+        answered = watermark.challenge.nonce if watermark and nonce is None else nonce
+        if chain:
+            self._check_link(chain, len(chain) - 1)
         evidence_id = self._objects.put_bytes(evidence)
         for certificate_id in reversed(chain):
             known = self.find(certificate_id)
             predicate = known.verified.predicate
             same = predicate.evidence_sha256 == evidence_id and predicate.alpha == alpha
-            if same and (nonce is None or predicate.nonce == nonce.hex()):
+            challenged = (predicate.freshness is None) == (watermark is None)
+            if same and challenged and (answered is None or predicate.nonce == answered.hex()):
                 return known
         envelope = prove(
             window,
@@ -119,6 +135,7 @@ class CertificateStore:
             previous_digest=chain[-1] if chain else None,
             signing_key=self._key,
             clock=self._clock,
+            watermark=watermark,
         )
         certificate_id = certificate_digest(envelope)
         window_path = self._paths.certificates / f"{evidence_id}.window"
@@ -158,6 +175,44 @@ class CertificateStore:
     def of_stream(self, stream: str) -> tuple[str, ...]:
         """Ids of a stream's certificates, oldest first."""
         return self._chain(stream)
+
+    def check_chain(self, stream: str) -> tuple[Issued, ...]:
+        """Every certificate of a stream, oldest first, each verified to follow the one before.
+
+        What cannot be told from here: certificates cut off at the end. Whoever keeps a later one, or the log in
+        which it was entered, can tell.
+
+        Raises:
+            ChainMismatchError: If one is missing, in another place, twice there, or of another stream.
+            ProofError: If one was changed since it was issued.
+        """
+        chain = self._chain(stream)
+        return tuple(self._check_link(chain, position, stream) for position in range(len(chain)))
+
+    def _check_link(self, chain: tuple[str, ...], position: int, stream: str = "") -> Issued:
+        """The certificate at a place of a chain, which has to name the one at the place before."""
+        where = f"certificate {position + 1} of {len(chain)}"
+        previous = chain[position - 1] if position else None
+        try:
+            issued = self.find(chain[position])
+            if previous is not None:
+                self.find(previous)
+        except NotFoundError as error:
+            raise ChainMismatchError(
+                f"{where}, or the one before it, is gone ({error})", hint="restore the folder from a backup"
+            ) from error
+        predicate = issued.verified.predicate
+        if predicate.previous_sha256 != previous:
+            named = (predicate.previous_sha256 or "none")[:16]
+            raise ChainMismatchError(
+                f"{where}, {chain[position][:16]}, follows {named} and stands after {(previous or 'none')[:16]}",
+                hint="certificates are missing or were reordered; restore the folder from a backup",
+            )
+        if stream and predicate.stream != stream:
+            raise ChainMismatchError(
+                f"{where} is of stream {predicate.stream!r}", hint="restore the folder from a backup"
+            )
+        return issued
 
     def _certificate_path(self, certificate_id: str) -> Path:
         return self._paths.certificates / f"{certificate_id}.json"

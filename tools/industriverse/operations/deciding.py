@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from industriverse.eil.decision import DO_NOTHING, DecisionWeights, Option, Verdict, decide
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.services import Services
 from industriverse.signals import ThermoReadings
@@ -115,6 +116,7 @@ def expected_excess(readings: ThermoReadings, steps: int) -> tuple[float, float]
     relaxes or stays, it does not grow by extrapolation. In alarm the clean dynamics have ended and relaxing is
     not to be hoped for: the excess since the alarm's onset stays.
     """
+    count_steps(1)
     if readings.alarm[-1]:
         calm = np.flatnonzero(~readings.alarm)
         onset = int(calm[-1]) + 1 if calm.size else 0

@@ -2,14 +2,23 @@
 
 import json
 import socket
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from industriverse.operations.errors import InvalidArgumentsError, NotAllowedError
-from industriverse.operations.incidents import incident_of, tickets_of
+from industriverse.operations.incidents import (
+    channels_of,
+    event_ticket_of,
+    incident_of,
+    is_of_events,
+    tickets_of,
+)
 from industriverse.operations.services import Services
 from industriverse.operations.version import platform_version
 from industriverse.shield.plan import Plan
 from industriverse.signals import Incident, Ticket
+
+if TYPE_CHECKING:
+    from industriverse.shield.attack_techniques import TechniqueTag
 
 __all__ = [
     "FORMS",
@@ -17,6 +26,7 @@ __all__ = [
     "incident_criticality",
     "report_of",
     "require_mode",
+    "techniques_of",
     "ticket_criticality",
 ]
 
@@ -36,20 +46,32 @@ def incident_criticality(services: Services, incident: Incident) -> float:
     return max((ticket_criticality(ticket) for ticket in tickets_of(services, incident)), default=0.0)
 
 
+def techniques_of(services: Services, incident: Incident, ticket: Ticket) -> "tuple[TechniqueTag, ...]":
+    """ATT&CK techniques that an incident's ticket speaks for, of samples or of events."""
+    from industriverse.shield.attack_techniques import tag_techniques
+    from industriverse.shield.enterprise_techniques import tag_enterprise_techniques
+    from industriverse.shield.event_techniques import tag_event_techniques
+
+    raised = event_ticket_of(services, incident)
+    if raised is not None:
+        return tag_event_techniques(raised)
+    if is_of_events(services, incident.stream):
+        return ()
+    channels = channels_of(services, incident)
+    return (*tag_techniques(ticket, channels=channels), *tag_enterprise_techniques(ticket))
+
+
 def report_of(services: Services, incident_id: str) -> Any:
     """An incident as every standard form needs it.
 
     Raises:
         NotFoundError: If there is no such incident.
     """
-    from industriverse.shield.attack_techniques import tag_techniques
-    from industriverse.shield.enterprise_techniques import tag_enterprise_techniques
     from industriverse.shield.exchange.report import IncidentReport
 
     incident = incident_of(services, incident_id)
     tickets = tickets_of(services, incident)
-    channels = services.streams.store.channels(incident.stream)
-    tags = (*tag_techniques(tickets[0], channels=channels), *tag_enterprise_techniques(tickets[0]))
+    tags = techniques_of(services, incident, tickets[0])
     handled = services.triage.handling(incident.id).status
     return IncidentReport(
         incident=incident,

@@ -6,16 +6,21 @@ the same readings and the same tickets.
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from industriverse.eil.errors import EilError, RegimeError
 from industriverse.eil.events.detector import EventDetector
 from industriverse.eil.events.reference import EventReference
+from industriverse.eil.events.relief import EventVerdict
 from industriverse.eil.events.watch import EventTicket, EventWatcher, EventWatchSummary
 from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
+from industriverse.operations.journal import JournalEntry, StreamJournal, VerdictEntry
+from industriverse.signals import NANOSECONDS_PER_SECOND
 from industriverse.signals.events import Event, TemplateMiner
 from industriverse.storage import open_durable
 
@@ -38,10 +43,12 @@ class EventsLearned:
     Attributes:
         reference: The habits.
         relearned: False if this very reference was there already.
+        dropped: Verdicts that held and no longer do: they were about tickets of the old habits.
     """
 
     reference: EventReference
     relearned: bool
+    dropped: tuple[str, ...] = ()
 
 
 class EventStore:
@@ -59,6 +66,11 @@ class EventStore:
         return tuple(
             name for (name,) in self._connection.execute("SELECT DISTINCT stream FROM event ORDER BY stream")
         )
+
+    def holds(self, stream: str) -> bool:
+        """Whether there is a stream of this name."""
+        found = self._connection.execute("SELECT 1 FROM event WHERE stream = ? LIMIT 1", (stream,)).fetchone()
+        return found is not None
 
     def append(self, stream: str, events: Sequence[Event]) -> list[Event]:
         """Store events and return those that were new, in order.
@@ -126,19 +138,90 @@ class LiveEvents:
     Args:
         stream: Name of the stream.
         reference: Its habits.
+
+    Attributes:
+        last_ns: Time of the latest event scored, 0 before the first.
+        tickets_are_kept: Whether the tickets found when the stream was read anew are known to be stored.
+        not_taken: Entries that could not be taken when the stream was read anew, with the reason.
     """
 
     def __init__(self, stream: str, reference: EventReference) -> None:
         self.reference = reference
         self._watcher = EventWatcher(EventDetector.from_reference(reference), stream)
         self._tickets: deque[EventTicket] = deque(maxlen=TICKETS_KEPT)
+        self._events = 0
+        self.last_ns = 0
+        self.tickets_are_kept = False
+        self.not_taken: tuple[str, ...] = ()
 
     def feed(self, events: Sequence[Event]) -> list[EventTicket]:
         """Score the next events."""
         count_steps(len(events))
         _, tickets = self._watcher.feed(events)
         self._tickets.extend(tickets)
+        self._events += len(events)
+        self.last_ns = max([self.last_ns, *(event.timestamp_ns for event in events)])
         return tickets
+
+    def replay(self, events: Sequence[Event], entries: Sequence[tuple[int, JournalEntry]]) -> None:
+        """Score stored events anew, taking each entry after the number of events after which it was given."""
+        start = 0
+        for after, entry in entries:
+            self.feed(events[start:after])
+            start = max(start, after)
+            try:
+                self.take(entry)
+            except EilError as error:
+                self.not_taken += (f"{entry.kind} of {entry.by}: {error}",)
+        self.feed(events[start:])
+
+    def take(self, entry: JournalEntry) -> None:
+        """Let a verdict on a ticket silence one component of its entity for a time.
+
+        Raises:
+            RegimeError: If the stream raised no such ticket lately.
+            FeedbackError: If the component is unknown or the expiry too far.
+        """
+        if isinstance(entry, VerdictEntry):
+            self._watcher.relief.add(
+                EventVerdict(
+                    entry.ticket, entry.verdict, self.entity_of(entry.ticket), entry.component,
+                    self.last_ns, self.last_ns + round(entry.hold_s * NANOSECONDS_PER_SECOND),
+                )
+            )  # fmt: skip
+
+    def ticket(self, ticket_id: str) -> EventTicket:
+        """One of the latest tickets.
+
+        Raises:
+            RegimeError: If the stream raised no such ticket lately.
+        """
+        for known in reversed(self._tickets):
+            if known.id == ticket_id:
+                return known
+        raise RegimeError(f"no ticket {ticket_id[:40]!r} of this stream", hint="name one of its tickets")
+
+    def entity_of(self, ticket_id: str) -> str:
+        """Who raised a ticket."""
+        return self.ticket(ticket_id).entity
+
+    def surprises_of(self, ticket_id: str) -> dict[str, float]:
+        """Part of each component in a ticket's score, nats, that of the leading score first, largest first."""
+        explained = self.ticket(ticket_id).explanation
+        parts = [explained.event_evidence, explained.entity_evidence]
+        if explained.entity_surprise > explained.event_surprise:
+            parts.reverse()
+        return {part.component: part.share for evidence in parts for part in evidence if part.share > 0.0}
+
+    @property
+    def events(self) -> int:
+        """Number of events scored since the reference."""
+        return self._events
+
+    @property
+    def feedback(self) -> tuple[EventVerdict, ...]:
+        """Verdicts that hold at the latest event, oldest first."""
+        return self._watcher.relief.in_force(self.last_ns)
 
     @property
     def tickets(self) -> tuple[EventTicket, ...]:
@@ -159,6 +242,7 @@ class EventStreams:
 
     def __init__(self, folder: Path) -> None:
         self.store = EventStore(folder / "events.sqlite")
+        self._journal = StreamJournal(folder / "journal.sqlite")
         self._folder = folder / "references"
         self._live: dict[str, LiveEvents] = {}
         self._miners: dict[str, TemplateMiner] = {}
@@ -210,9 +294,12 @@ class EventStreams:
         count_steps(2 * len(clean))
         reference = EventDetector(budget_per_day).fit(clean).reference
         self._folder.mkdir(parents=True, exist_ok=True)
+        live = None if known is None else self.live(stream)
+        held = () if live is None else live.feedback
         reference.save(self._path(stream))
         self._live.pop(stream, None)
-        return EventsLearned(reference, relearned=True)
+        dropped = tuple(f"{e.verdict} on {e.ticket} ({e.component} of {e.entity!r})" for e in held)
+        return EventsLearned(reference, relearned=True, dropped=dropped)
 
     def live(self, stream: str) -> LiveEvents | None:
         """The live detector of a stream, None if nothing was learned yet."""
@@ -221,9 +308,28 @@ class EventStreams:
             if reference is None:
                 return None
             live = LiveEvents(stream, reference)
-            live.feed(self.store.events(stream, after=reference.clean_events))
+            live.replay(
+                self.store.events(stream, after=reference.clean_events),
+                self._journal.entries(stream, reference.digest),
+            )
             self._live[stream] = live
         return self._live[stream]
+
+    def tell(self, stream: str, entry: JournalEntry) -> None:
+        """Take a person's word on a ticket of a stream, and keep it.
+
+        Raises:
+            NotFoundError: If there is no such stream or nothing was learned from it.
+            EilError: If the entry cannot be taken; then nothing is kept.
+        """
+        live = self.watched(stream)
+        live.take(entry)
+        try:
+            # Events may come out of the order of time; their number says after which one a word was given.
+            self._journal.append(stream, live.reference.digest, live.events, entry)
+        except sqlite3.Error:
+            del self._live[stream]
+            raise
 
     def watched(self, stream: str) -> LiveEvents:
         """The live detector of a stream whose habits are known.
@@ -242,6 +348,7 @@ class EventStreams:
 
     def close(self) -> None:
         """Close the files."""
+        self._journal.close()
         self.store.close()
 
     def _reference(self, stream: str) -> EventReference | None:

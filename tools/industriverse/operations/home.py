@@ -11,7 +11,7 @@ from platformdirs import user_data_path
 
 from industriverse.operations.errors import HomeInUseError, OperationError
 
-__all__ = ["Home", "default_home", "paths_of"]
+__all__ = ["Home", "default_home", "ledger_of", "paths_of"]
 
 
 def default_home() -> Path:
@@ -55,6 +55,10 @@ class _Paths:
     @property
     def plants(self) -> Path:
         return self.folder / "plants.sqlite"
+
+    @property
+    def challenges(self) -> Path:
+        return self.folder / "challenges"
 
     @property
     def shield(self) -> Path:
@@ -104,6 +108,27 @@ class _Paths:
 def paths_of(folder: Path) -> _Paths:
     """The paths of an installation that another process may own."""
     return _Paths(folder)
+
+
+def ledger_of(folder: Path, tenant: str = "") -> str | Path:
+    """Where an installation keeps its books: ``ledger.sqlite`` in its folder, or in PostgreSQL.
+
+    ``INDUSTRIVERSE_LEDGER`` names the database, as in ``postgresql://user:password@host/name``. A tenant's books
+    are in a schema of their own there, which is created when it is missing.
+
+    Args:
+        folder: The installation's or the tenant's own folder.
+        tenant: Whose books; empty for the installation's own.
+
+    Raises:
+        LedgerError: If the variable names no PostgreSQL database, or the schema cannot be created.
+    """
+    url = os.environ.get("INDUSTRIVERSE_LEDGER", "")
+    if not url:
+        return _Paths(folder).ledger
+    from industriverse.economy.database import in_schema
+
+    return in_schema(url, f"tenant_{hashlib.sha256(tenant.encode()).hexdigest()[:32]}" if tenant else "")
 
 
 class Home:

@@ -1,6 +1,6 @@
 """What stands between certificates and tokens: this installation's verifier for the mint."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,18 +18,28 @@ from industriverse.signals import Frame
 if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
     from industriverse.economy.minting import Mint, ProofMint
+    from industriverse.economy.validation import Queued
 
-__all__ = ["mint_certificate", "minted_for", "own_envelope"]
+__all__ = ["mint_certificate", "minted_for", "own_envelope", "proof_mint", "queue_certificate"]
 
 
-def _mint(services: Services) -> "ProofMint":
+def proof_mint(
+    ledger: "Ledger", certificates: Path, public_key: bytes, clock_ns: Callable[[], int]
+) -> "ProofMint":
+    """The mint of an installation: what it signed, on windows that it keeps, is what it trusts.
+
+    Args:
+        ledger: Where PFT are booked.
+        certificates: Folder of the certificates' windows.
+        public_key: Key of the installation, PEM.
+        clock_ns: Wall clock, nanoseconds since 1970-01-01 UTC.
+    """
     from industriverse.economy.minting import ProofMint, VerifiedEvidence
 
     def verifier(envelope: bytes) -> VerifiedEvidence:
-        key = services.certificates.public_key
-        predicate = verify_certificate(envelope, key).predicate
-        evidence = _evidence(services, predicate.evidence_sha256)
-        verify_certificate(envelope, key, evidence=evidence)
+        predicate = verify_certificate(envelope, public_key).predicate
+        evidence = _evidence(certificates, predicate.evidence_sha256)
+        verify_certificate(envelope, public_key, evidence=evidence)
         return VerifiedEvidence(
             evidence_sha256=predicate.evidence_sha256,
             stream=predicate.stream,
@@ -44,11 +54,16 @@ def _mint(services: Services) -> "ProofMint":
             moving_channels=_moving(frame_from_window_bytes(evidence), predicate.channels),
         )
 
-    return ProofMint(services.ledger, verifier, clock_ns=services.clock)
+    return ProofMint(ledger, verifier, clock_ns=clock_ns)
 
 
-def _evidence(services: Services, evidence_sha256: str) -> bytes:
-    path = services.home.paths.certificates / f"{evidence_sha256}.window"
+def _mint(services: Services) -> "ProofMint":
+    folder, key = services.home.paths.certificates, services.certificates.public_key
+    return proof_mint(services.ledger, folder, key, services.clock)
+
+
+def _evidence(folder: Path, evidence_sha256: str) -> bytes:
+    path = folder / f"{evidence_sha256}.window"
     if not path.exists():
         raise NotFoundError("the window of the certificate is not kept here", hint="restore it from a backup")
     return path.read_bytes()
@@ -101,3 +116,29 @@ def mint_certificate(services: Services, certificate_id: str, owner: str) -> "Mi
         EconomyError: If it does not verify, has expired or its evidence was minted before.
     """
     return _mint(services).mint(own_envelope(services, certificate_id, owner), owner)
+
+
+def queue_certificate(
+    services: Services, certificate_id: str, owner: str, *, again: bool = False
+) -> "Queued":
+    """Put a certificate into the queue of the mint, try whatever is due there, and tell where it stands.
+
+    Args:
+        services: The stores.
+        certificate_id: The certificate.
+        owner: Account of the caller.
+        again: Whether to take it back from the dead letters.
+
+    Raises:
+        NotFoundError: If there is no such certificate.
+        NotAllowedError: If it is not the owner who asks.
+        QueueError: If it is to be taken back and is no dead letter.
+    """
+    from industriverse.economy.validation import ProofQueue
+
+    queue = ProofQueue(_mint(services), clock_ns=services.clock)
+    queued = queue.submit(own_envelope(services, certificate_id, owner), owner)
+    if again:
+        queue.retry(queued.id)
+    queue.run()
+    return queue.read(queued.id)

@@ -17,7 +17,7 @@ from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
-from industriverse.operations.home import Home
+from industriverse.operations.home import Home, ledger_of
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
@@ -92,7 +92,7 @@ class Platform:
     def _open_ledger(self) -> "Ledger":
         from industriverse.economy.ledger import Ledger
 
-        return Ledger(self.home.paths.ledger)
+        return Ledger(ledger_of(self.home.paths.folder, self.tenant))
 
     @cached_property
     def graphs(self) -> GraphRuns:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from industriverse.operations.home import Home
+from industriverse.operations.home import Home, ledger_of
 
 if TYPE_CHECKING:
     from industriverse.atlas.graph import GraphAtlas
     from industriverse.atlas.objects import ObjectStore
     from industriverse.economy.ledger import Ledger
     from industriverse.operations.certificates import CertificateStore
+    from industriverse.operations.challenging import Challenges
     from industriverse.operations.eventing import EventStreams
     from industriverse.operations.memory import AtlasMemory
     from industriverse.operations.plants import Plants
@@ -81,6 +82,13 @@ class Services:
         return Plants(self.home.paths.plants)
 
     @cached_property
+    def challenges(self) -> "Challenges":
+        """Keyed excitations of actuators."""
+        from industriverse.operations.challenging import Challenges
+
+        return Challenges(self.home.paths.challenges, self.plants.find, self.home.secret())
+
+    @cached_property
     def shield(self) -> "ShieldStore":
         """Tickets, incidents and plans."""
         from industriverse.shield.store import ShieldStore
@@ -100,7 +108,7 @@ class Services:
         """Accounts and entries."""
         from industriverse.economy.ledger import Ledger
 
-        return Ledger(self.home.paths.ledger)
+        return Ledger(ledger_of(self.home.paths.folder, self.tenant))
 
     @cached_property
     def certificates(self) -> "CertificateStore":
@@ -112,7 +120,7 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("memory", "events", "plants", "ledger"):
+        for name in ("memory", "events", "challenges", "plants", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:

@@ -2,10 +2,9 @@
 
 import re
 
-from industriverse.operations.desk import ticket_criticality
-from industriverse.operations.incidents import tickets_of
+from industriverse.operations.desk import techniques_of, ticket_criticality
+from industriverse.operations.incidents import is_of_events, tickets_of
 from industriverse.operations.services import Services
-from industriverse.shield.attack_techniques import tag_techniques
 from industriverse.shield.hybrid.joining import Layer, Sighting
 from industriverse.signals import Ticket
 
@@ -54,7 +53,10 @@ def sightings_of(services: Services) -> list[Sighting]:
         if not tickets or services.triage.suppressed_by(incident, services.clock()) is not None:
             continue
         layer, labels = layer_and_labels(tickets[0])
-        techniques = {tag.technique.id for tag in tag_techniques(tickets[0])}
+        if is_of_events(services, incident.stream):
+            # Flows, commands and logs are cyber whatever their components are called.
+            layer, labels = Layer.CYBER, frozenset()
+        techniques = {tag.technique.id for tag in techniques_of(services, incident, tickets[0])}
         found.append(
             Sighting(
                 id=incident.id,

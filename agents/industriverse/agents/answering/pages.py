@@ -14,6 +14,7 @@ __all__ = ["Page", "Pages", "documentation"]
 
 LONGEST_PASSAGE = 700
 LEAST_SCORE = 0.3
+_ABBREVIATION = re.compile(r"\b[A-Z]{3,6}\b")
 _ASKING = frozenset(
     [
         "what",
@@ -113,9 +114,16 @@ class Pages:
             if name != "reference-tools"
             for passage in _passages(name, text)
         )
+        self._abbreviations = {
+            found for passage in self.passages for found in _ABBREVIATION.findall(passage.text)
+        }
         self._index = Index(
             [Utterance(str(i), f"{fold(p.heading)} {fold(p.text)}", i) for i, p in enumerate(self.passages)]
         )
+
+    def explains(self, word: str) -> bool:
+        """Whether an abbreviation, in capitals, stands in the documentation."""
+        return word.upper() in self._abbreviations
 
     def find(self, folded: str) -> Page | None:
         """The passage nearest to a question, None if none is near."""

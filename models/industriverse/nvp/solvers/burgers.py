@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from industriverse.nvp.grid import AXES, Boundary, Grid
+from industriverse.nvp.grid import Boundary, Grid
 from industriverse.nvp.solvers.base import Coefficient, FieldChannel
-from industriverse.nvp.solvers.second_law import bounded_fluctuation
+from industriverse.nvp.solvers.second_law import bounded_fluctuation, squared_fluctuation
 from industriverse.nvp.solvers.spectral import SpectralSolver
 
 __all__ = ["Burgers"]
@@ -58,12 +58,7 @@ class Burgers(SpectralSolver):
 
     def guard(self, before: Tensor, after: Tensor) -> Tensor:
         """Scales the fluctuation where rounding or under-resolution raised its square."""
-
-        def square(state: Tensor) -> Tensor:
-            mean = state.mean(dim=AXES, keepdim=True)
-            return ((state - mean).double() ** 2).sum(dim=(1, 2, 3))
-
-        return bounded_fluctuation(after, square(before), square)
+        return bounded_fluctuation(after, squared_fluctuation(before), squared_fluctuation)
 
     def density(self, state: Tensor) -> Tensor:
         """The conserved velocity (momentum of unit mass)."""

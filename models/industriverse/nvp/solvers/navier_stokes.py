@@ -16,7 +16,7 @@ from industriverse.nvp.grid import (
     to_spectrum,
 )
 from industriverse.nvp.solvers.base import Coefficient, Exchange, FieldChannel
-from industriverse.nvp.solvers.second_law import bounded_fluctuation, lawful_flux
+from industriverse.nvp.solvers.second_law import bounded_fluctuation, lawful_flux, squared_fluctuation
 from industriverse.nvp.solvers.spectral import SpectralSolver, check_circulation, embed_spectrum
 from industriverse.nvp.solvers.transport import corner_velocity, transport_flux, transport_substeps
 
@@ -135,12 +135,7 @@ class NavierStokes(SpectralSolver):
     def _decayed(self, vorticity: Tensor, after: Tensor) -> Tensor:
         if self.forcing is not None:
             return after
-
-        def enstrophy(field: Tensor) -> Tensor:
-            mean = field.mean(dim=AXES, keepdim=True)
-            return ((field - mean).double() ** 2).sum(dim=(1, 2, 3))
-
-        after = bounded_fluctuation(after, enstrophy(vorticity), enstrophy)
+        after = bounded_fluctuation(after, squared_fluctuation(vorticity), squared_fluctuation)
         return bounded_fluctuation(after, self.kinetic_energy(vorticity), self.kinetic_energy)
 
     def _pinned(self, change: Tensor) -> Tensor:

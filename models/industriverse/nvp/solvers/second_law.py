@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["blend_weight", "bounded_fluctuation", "lawful_flux"]
+__all__ = ["blend_weight", "bounded_fluctuation", "lawful_flux", "squared_fluctuation"]
 
 
 def blend_weight(start: Tensor, accurate: Tensor, safe: Tensor) -> Tensor:
@@ -64,3 +64,9 @@ def bounded_fluctuation(state: Tensor, limit: Tensor, measure: Callable[[Tensor]
     mean = state.mean(dim=(-2, -1), keepdim=True)
     factor = excess.sqrt().to(state.dtype).reshape(-1, 1, 1, 1)
     return mean + factor * (state - mean)
+
+
+def squared_fluctuation(state: Tensor) -> Tensor:
+    """Sum of the squared deviations from each channel's mean, (batch,), float64."""
+    mean = state.mean(dim=(-2, -1), keepdim=True)
+    return ((state - mean).double() ** 2).sum(dim=(1, 2, 3))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from industriverse.nvp.field_errors import FieldShapeError
-from industriverse.nvp.grid import AXES, Boundary, Grid, inverse_laplacian, to_field, to_spectrum
+from industriverse.nvp.grid import Boundary, Grid, inverse_laplacian, to_field, to_spectrum
 from industriverse.nvp.solvers.base import Coefficient, FieldChannel
-from industriverse.nvp.solvers.second_law import bounded_fluctuation
+from industriverse.nvp.solvers.second_law import bounded_fluctuation, squared_fluctuation
 from industriverse.nvp.solvers.spectral import SpectralSolver, check_circulation, embed_spectrum
 
 __all__ = ["Vorticity"]
@@ -121,12 +121,7 @@ class Vorticity(SpectralSolver):
         """Scales the field where rounding or under-resolution raised the enstrophy of an unforced flow."""
         if self.forcing is not None:
             return after
-
-        def square(state: Tensor) -> Tensor:
-            mean = state.mean(dim=AXES, keepdim=True)
-            return ((state - mean).double() ** 2).sum(dim=(1, 2, 3))
-
-        return bounded_fluctuation(after, square(before), square)
+        return bounded_fluctuation(after, squared_fluctuation(before), squared_fluctuation)
 
     def density(self, state: Tensor) -> Tensor:
         """The conserved vorticity."""

@@ -7,6 +7,7 @@ from industriverse.eil.events.budget import SECONDS_PER_DAY, TicketRule
 from industriverse.eil.events.detector import EventDetector
 from industriverse.eil.events.explanation import EventExplanation
 from industriverse.eil.events.readings import EventReading, EventReadings
+from industriverse.eil.events.relief import EventRelief
 from industriverse.eil.watch import ticket_id
 from industriverse.signals import NANOSECONDS_PER_SECOND, ChannelEvidence, Ticket
 from industriverse.signals.events import Event
@@ -92,11 +93,15 @@ class EventWatcher:
     Args:
         detector: A fitted detector; its budget was calibrated with the refractory time used here.
         stream: Name of the stream.
+
+    Attributes:
+        relief: Verdicts that silence a component of an entity for a time.
     """
 
     def __init__(self, detector: EventDetector, stream: str) -> None:
         self.detector = detector
         self.stream = stream
+        self.relief = EventRelief()
         self._rule = TicketRule(
             detector.calibration.refractory_s, maximum_entities=detector.reference.maximum_entities
         )
@@ -115,7 +120,9 @@ class EventWatcher:
         for event in events:
             reading = self.detector.update(event)
             readings.append(reading)
-            if reading.alarm and self._rule.due(event.entity, event.timestamp_ns):
+            if self.relief.still_alarms(reading, self.detector.reference) and self._rule.due(
+                event.entity, event.timestamp_ns
+            ):
                 tickets.append(self._ticket(event, reading))
             self._first_ns = (
                 event.timestamp_ns if self._first_ns is None else min(self._first_ns, event.timestamp_ns)

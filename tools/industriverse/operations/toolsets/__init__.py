@@ -21,6 +21,7 @@ TOOLSETS = (
 FURTHER_MODULES = (
     "asking",
     "attending",
+    "challenging",
     "cypher",
     "deciding",
     "ensemble",

@@ -12,15 +12,18 @@ from industriverse.operations.books import (
     PoolItem,
     PoolName,
     ProofItem,
+    QueuedItem,
     QuoteItem,
     offers_of,
     pool_of,
     proof_of,
+    queue_of,
+    queued_item,
     quote_of,
 )
 from industriverse.operations.context import OperationContext
 from industriverse.operations.examples import economy as examples
-from industriverse.operations.minting import mint_certificate, minted_for
+from industriverse.operations.minting import mint_certificate, minted_for, queue_certificate
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 
@@ -38,7 +41,7 @@ __all__ = [
 class ReadInput(OperationInput):
     """What to look at."""
 
-    what: Literal["account", "pool", "quote", "offers", "proof"] = Field(
+    what: Literal["account", "pool", "quote", "offers", "proof", "queue"] = Field(
         default="account", description="What to read"
     )
     account: str = Field(default=TREASURY, min_length=1, max_length=200, description="Name of an account")
@@ -79,6 +82,7 @@ class ReadOutput(BaseModel):
     quote: QuoteItem | None = None
     offers: list[OfferItem] | None = None
     proof: ProofItem | None = None
+    queue: list[QueuedItem] | None = None
 
     def __str__(self) -> str:
         if self.quote is not None:
@@ -98,6 +102,8 @@ class ReadOutput(BaseModel):
             return (
                 f"transaction {self.proof.sequence} is among {self.proof.size} under root {self.proof.root}"
             )
+        if self.queue is not None:
+            return "; ".join(f"{q.proof_id[:16]} {q.state} {q.reason}".strip() for q in self.queue) or "empty"
         return f"{self.account} holds {self.balance} {self.asset} of {self.supply} in being"
 
 
@@ -105,6 +111,10 @@ class MintInput(OperationInput):
     """Which certificate is worth something."""
 
     certificate_id: str = Field(description="Id of a certificate, from eil_prove")
+    queue: Literal["no", "submit", "retry"] = Field(
+        default="no",
+        description="submit: keep trying while the mint cannot decide; retry: take a dead letter back",
+    )
 
 
 class MintOutput(BaseModel):
@@ -114,9 +124,12 @@ class MintOutput(BaseModel):
     account: str
     balance_pft: str
     evidence_sha256: str
-    ledger_sequence: int
+    ledger_sequence: int | None
+    queued: QueuedItem | None = None
 
     def __str__(self) -> str:
+        if self.ledger_sequence is None and self.queued is not None:
+            return f"{self.queued.state} after {self.queued.attempts} attempts: {self.queued.reason}"
         return f"{self.amount_pft} PFT minted to {self.account}, which holds {self.balance_pft} PFT now"
 
 
@@ -130,7 +143,7 @@ class MintOutput(BaseModel):
     examples=examples.READ,
 )
 async def economy_read(request: ReadInput, context: OperationContext) -> ReadOutput:
-    """Read an account's balance and entries and an asset's supply; or a pool, a quote, offers, a log proof.
+    """Read an account's balance and entries and an asset's supply; or a pool, a quote, offers, a log proof, your queue.
 
     Raises:
         EconomyError: If the account's name is malformed or the cursor is not one of this account.
@@ -161,7 +174,7 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
             ],
             next_cursor=page.next_cursor,
             minted_for_certificate=minted,
-            **_more(request, services),
+            **_more(request, services, account_of(context.principal)),
         )
 
     if request.account.startswith("budget:"):
@@ -178,7 +191,7 @@ async def economy_read(request: ReadInput, context: OperationContext) -> ReadOut
     return await context.platform.ledger_reads.get(key, ReadOutput, ask)
 
 
-def _more(request: ReadInput, services: Services) -> dict[str, Any]:
+def _more(request: ReadInput, services: Services, caller: str) -> dict[str, Any]:
     ledger, now_ns = services.ledger, services.clock()
     if request.what == "pool":
         return {"pool": pool_of(ledger, request.pool, now_ns)}
@@ -188,6 +201,9 @@ def _more(request: ReadInput, services: Services) -> dict[str, Any]:
         return {"offers": offers_of(ledger, now_ns, request.limit)}
     if request.what == "proof":
         return {"proof": proof_of(ledger, request.sequence, request.since)}
+    if request.what == "queue":
+        # Whoever owns the machine sees everyone's.
+        return {"queue": queue_of(ledger, None if caller == TREASURY else caller, request.limit)}
     return {}
 
 
@@ -200,14 +216,17 @@ def _more(request: ReadInput, services: Services) -> dict[str, Any]:
     examples=examples.MINT,
 )
 async def economy_mint(request: MintInput, context: OperationContext) -> MintOutput:
-    """Mint PFT for a certificate that verifies, once for its evidence, by the published quality rule.
+    """Mint PFT for your certificate if it verifies, once for its evidence, by the published quality rule.
 
     Raises:
         NotFoundError: If there is no such certificate.
+        NotAllowedError: If somebody else had its window certified first.
         EconomyError: If it does not verify, has expired, or its evidence was minted before.
     """
 
     def mint(services: Services) -> MintOutput:
+        if request.queue != "no":
+            return _queued(services, request, account_of(context.principal))
         minted = mint_certificate(services, request.certificate_id, account_of(context.principal))
         return MintOutput(
             amount_pft=units(minted.amount),
@@ -218,3 +237,17 @@ async def economy_mint(request: MintInput, context: OperationContext) -> MintOut
         )
 
     return await context.platform.run(mint, context.platform.services)
+
+
+def _queued(services: Services, request: MintInput, owner: str) -> MintOutput:
+    queued = queue_certificate(services, request.certificate_id, owner, again=request.queue == "retry")
+    evidence = services.certificates.find(request.certificate_id).verified.predicate.evidence_sha256
+    minted = 0 if queued.sequence is None else minted_for(services.ledger, evidence, owner)
+    return MintOutput(
+        amount_pft=units(minted),
+        account=owner,
+        balance_pft=units(services.ledger.balance(owner, Asset.PFT)),
+        evidence_sha256=evidence,
+        ledger_sequence=queued.sequence,
+        queued=queued_item(queued),
+    )

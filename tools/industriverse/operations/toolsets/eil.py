@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.operations.amounts import account_of
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.examples import eil as examples
 from industriverse.operations.live import LiveStream
@@ -130,6 +131,10 @@ class ProveOutput(BaseModel):
     samples: int
     p_values: dict[str, float]
     could_not_run: dict[str, str]
+    answering_channels: list[str] = Field(
+        description="Channels that answered the keyed challenge, if one was on"
+    )
+    previous_certificate: str | None = Field(description="The stream's certificate that this one follows")
     limitation: str
     evidence_sha256: str
     certificate_file: str
@@ -287,6 +292,8 @@ def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
             f"the window of {reference.window} samples until then reaches into the clean rows of the reference",
             hint="prove a window of later samples",
         )
+    # Each sample is looked at by each of the five checks.
+    count_steps(5 * len(window))
     issued = services.certificates.issue(
         window,
         reference,
@@ -294,6 +301,7 @@ def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
         alpha=request.alpha,
         nonce=_nonce(request.nonce),
         owner=owner,
+        watermark=services.challenges.watermark(request.stream, window),
     )
     record_proof(services, issued)
     predicate = issued.verified.predicate
@@ -305,6 +313,8 @@ def _prove(services: Services, request: ProveInput, owner: str) -> ProveOutput:
         samples=predicate.samples,
         p_values={str(check.name): check.p_value for check in predicate.checks},
         could_not_run={str(skipped.name): skipped.reason for skipped in predicate.could_not_run},
+        answering_channels=predicate.freshness.answering_channels if predicate.freshness else [],
+        previous_certificate=predicate.previous_sha256,
         limitation=predicate.limitation,
         evidence_sha256=predicate.evidence_sha256,
         certificate_file=issued.path,
@@ -328,7 +338,8 @@ async def eil_prove(request: ProveInput, context: OperationContext) -> ProveOutp
     """Certify that a window of a stream is consistent with equilibrium, or refuse and say which check failed.
 
     The certificate is signed and can be verified offline with the public key alone. A window that has a
-    certificate gets the same one again. Whoever obtained it first may mint.
+    certificate gets the same one again. Where eil_challenge was on, freshness is the fifth check.
+    Whoever obtained it first may mint.
 
     Raises:
         NotFoundError: If there is no such stream or nothing was learned from it.

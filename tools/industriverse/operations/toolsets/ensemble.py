@@ -1,11 +1,12 @@
 """Fields to be forecast, and forecasts that come with the measurements by which they can be questioned."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
+from industriverse.operations.costs import count_steps
 from industriverse.operations.ensembling import (
     EnsembleSettings,
     Measured,
@@ -14,7 +15,8 @@ from industriverse.operations.ensembling import (
     store_field,
 )
 from industriverse.operations.errors import InvalidArgumentsError
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import nvp as examples
+from industriverse.operations.registry import OperationInput, operation
 
 __all__ = ["EnsembleInput", "EnsembleOutput", "FieldInput", "FieldOutput", "nvp_ensemble", "nvp_field"]
 
@@ -100,6 +102,7 @@ class EnsembleOutput(BaseModel):
     toolset="nvp",
     scope="forecast",
     title="Keep a field to be forecast",
+    examples=examples.FIELD,
     idempotent=True,
 )
 async def nvp_field(request: FieldInput, context: OperationContext) -> FieldOutput:
@@ -116,28 +119,19 @@ async def nvp_field(request: FieldInput, context: OperationContext) -> FieldOutp
 
 
 def _output(found: Measured, with_values: bool) -> EnsembleOutput:
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and math.isfinite(value) else None
-
-    return EnsembleOutput(
-        error=finite(found.error),
-        width=found.width,
-        half_step_change=found.half_step_change,
-        resolution=finite(found.resolution),
-        coefficient_change=finite(found.coefficient_change),
-        disagreement=found.disagreement,
-        misfit=finite(found.misfit),
-        balance_error=finite(found.balance_error),
-        second_law=found.second_law,
-        entropy_produced=finite(found.entropy_produced),
-        above=finite(found.above),
-        steps=found.steps,
-        forecast_id=found.forecast_id,
-        summary=found.summary,
-        remedies=list(found.remedies),
-        field_values=found.values if with_values and isinstance(found.values, list) else None,
-        stream_values=found.values if with_values and isinstance(found.values, dict) else None,
-    )
+    measured: dict[str, Any] = {
+        name: getattr(found, name) for name in EnsembleOutput.model_fields if hasattr(found, name)
+    }
+    told = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in measured.items()
+    }
+    kept = found.values if with_values else None
+    values = {
+        "field_values": kept if isinstance(kept, list) else None,
+        "stream_values": kept if isinstance(kept, dict) else None,
+    }
+    return EnsembleOutput.model_validate(told | values)
 
 
 @operation(
@@ -146,7 +140,8 @@ def _output(found: Measured, with_values: bool) -> EnsembleOutput:
     scope="forecast",
     title="Forecast with measurements",
     read_only=True,
-    examples=(Example("How sure is the forecast of the water network?", {"stream": "water"}),),
+    examples=examples.ENSEMBLE,
+    cost=1_000,
 )
 async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> EnsembleOutput:
     """Forecast a field or a stream by an ensemble, with the error by source, the balance and the entropy.
@@ -182,4 +177,5 @@ async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> Ens
             channel=request.channel,
             limit=request.limit,
         )
+    count_steps(found.steps)
     return _output(found, request.with_values)

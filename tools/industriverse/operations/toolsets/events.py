@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import eil as examples
+from industriverse.operations.incidents import keep_event_tickets, keep_found_event_tickets
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 from industriverse.signals.events import Event, EventRead, read_log_lines, read_suricata, read_zeek
@@ -140,6 +142,7 @@ class EventStateOutput(BaseModel):
     promised_per_day: float
     realised_per_day: float | None
     statement: str
+    feedback: list[str] = Field(description="Verdicts that hold at the latest event")
 
     def __str__(self) -> str:
         lines = [
@@ -181,6 +184,8 @@ def _feed(services: Services, request: FeedEventsInput) -> FeedEventsOutput:
         )
         read = EventRead(records, len(records), {}, ())
     new, tickets = services.events.ingest(request.stream, read.events)
+    keep_found_event_tickets(services, request.stream)
+    keep_event_tickets(services, request.stream, tickets)
     return FeedEventsOutput(
         stream=request.stream,
         lines=read.lines,
@@ -203,7 +208,9 @@ def _learn(services: Services, request: LearnEventsInput) -> LearnEventsOutput:
         promised_per_day=calibration.promised_per_day,
         lowest_certifiable_per_day=calibration.lowest_certifiable_per_day,
         budget_certified=calibration.certified,
-        note=note + calibration.statement(),
+        note=note
+        + calibration.statement()
+        + "".join(f" Dropped, judge its next ticket: verdict {sentence}." for sentence in learned.dropped),
     )
 
 
@@ -234,6 +241,11 @@ def _state(services: Services, request: EventStateInput) -> EventStateOutput:
         promised_per_day=summary.promised_per_day,
         realised_per_day=summary.realised_per_day if summary.watched_days > 0 else None,
         statement=summary.statement,
+        feedback=[
+            f"{entry.verdict} on {entry.ticket}: {entry.component} of {entry.entity!r} until "
+            f"{time_text(entry.expires_ns)}"
+            for entry in live.feedback
+        ],
     )
 
 
@@ -277,7 +289,7 @@ async def signal_learn_events(request: LearnEventsInput, context: OperationConte
     scope="read",
     title="State of a stream of events",
     read_only=True,
-    examples=(Example("Who did something unusual on the network?", {"stream": "network"}),),
+    examples=examples.EVENTS,
 )
 async def eil_events(request: EventStateInput, context: OperationContext) -> EventStateOutput:
     """List the latest tickets of a stream of events: who left its habits, when, and the leading reason.

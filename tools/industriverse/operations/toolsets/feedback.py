@@ -4,10 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from industriverse.eil.feedback import Verdict
 from industriverse.operations.context import OperationContext
-from industriverse.operations.errors import InvalidArgumentsError, NotFoundError
-from industriverse.operations.journal import ShiftEntry, VerdictEntry, WorkEntry
+from industriverse.operations.errors import NotFoundError
+from industriverse.operations.examples import eil as examples
+from industriverse.operations.incidents import is_of_events
+from industriverse.operations.journal import ShiftEntry, WorkEntry
+from industriverse.operations.judging import judge_ticket
 from industriverse.operations.live import LiveStream
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
@@ -86,39 +88,21 @@ class ExpectOutput(BaseModel):
         )
 
 
-def _on_ticket(services: Services, live: LiveStream, request: FeedbackInput, by: str) -> FeedbackOutput:
-    surprises = live.surprises_of(request.subject)
-    component = request.component or next(iter(surprises))
-    if component not in surprises:
-        raise InvalidArgumentsError(
-            f"component: {component!r} took no part in ticket {request.subject}",
-            hint=f"name one of {', '.join(surprises)}",
-        )
-    services.streams.tell(
-        request.stream,
-        VerdictEntry(
-            ticket=request.subject,
-            verdict=Verdict(request.verdict),
-            component=component,
-            hold_s=request.hold_hours * 3600.0,
-            by=by,
-        ),
-    )
-    until = time_text(live.last_ns + round(request.hold_hours * 3.6e12))
-    effects = {
-        "false": f"{component} counts {max(surprises[component], 1.0):.3g} times less in the alarm until {until}",
-        "planned_work": f"{component} does not count in the alarm until {until}",
-        "true": f"every relief of {component} is withdrawn; it is fully heard again",
-    }
+def _on_ticket(services: Services, request: FeedbackInput, by: str) -> FeedbackOutput:
+    judged = judge_ticket(
+        services, request.stream, request.subject, request.verdict, by=by, component=request.component,
+        hold_hours=request.hold_hours,
+    )  # fmt: skip
+    of_samples = not is_of_events(services, request.stream)
     return FeedbackOutput(
         stream=request.stream,
         subject=request.subject,
         verdict=request.verdict,
-        component=component,
-        component_nats=surprises[component],
-        expires=until,
-        regimes_admitted=live.regimes,
-        effect=f"{effects[request.verdict]}. All other components and the score are as before.",
+        component=judged.component,
+        component_nats=judged.component_nats,
+        expires=judged.expires,
+        regimes_admitted=services.streams.watched(request.stream).regimes if of_samples else 0,
+        effect=judged.effect,
     )
 
 
@@ -159,12 +143,14 @@ def _on_shift(services: Services, live: LiveStream, request: FeedbackInput, by: 
     )
 
 
-@operation("eil_feedback", toolset="eil", scope="learn", title="Say what a ticket was")
+@operation(
+    "eil_feedback", toolset="eil", scope="learn", title="Say what a ticket was", examples=examples.FEEDBACK
+)
 async def eil_feedback(request: FeedbackInput, context: OperationContext) -> FeedbackOutput:
     """Say of a ticket or a regime shift that it was false, true or planned work.
 
-    On a ticket the verdict recalibrates one component of the alarm and expires. On a regime shift, false
-    admits the regime that waits in quarantine and true refuses it.
+    On a ticket, of samples or of events, the verdict recalibrates one component of the alarm and expires. On a
+    regime shift, false admits the regime that waits in quarantine and true refuses it.
 
     Raises:
         NotFoundError: If there is no such stream or no such shift waits.
@@ -173,14 +159,17 @@ async def eil_feedback(request: FeedbackInput, context: OperationContext) -> Fee
     """
 
     def take(services: Services) -> FeedbackOutput:
+        if not request.subject.startswith("r-"):
+            return _on_ticket(services, request, context.principal.name)
         live = services.streams.watched(request.stream)
-        on_subject = _on_shift if request.subject.startswith("r-") else _on_ticket
-        return on_subject(services, live, request, context.principal.name)
+        return _on_shift(services, live, request, context.principal.name)
 
     return await context.platform.run(take, context.platform.services)
 
 
-@operation("eil_expect", toolset="eil", scope="learn", title="Announce planned work")
+@operation(
+    "eil_expect", toolset="eil", scope="learn", title="Announce planned work", examples=examples.EXPECT
+)
 async def eil_expect(request: ExpectInput, context: OperationContext) -> ExpectOutput:
     """Announce planned work: a regime shift that begins in its time on its channels is admitted when it is fitted.
 

@@ -3,16 +3,15 @@
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
-from industriverse.operations.desk import incident_criticality, require_mode
+from industriverse.operations.desk import incident_criticality, require_mode, techniques_of
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.examples import shield as examples
-from industriverse.operations.incidents import incident_of, tickets_of
+from industriverse.operations.incidents import event_ticket_of, incident_of, tickets_of
 from industriverse.operations.past import nearest_past_incident
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import act_on_plan, check_plan, draft_plan, revert_plan
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
-from industriverse.shield.attack_techniques import tag_techniques
 from industriverse.shield.explain import explain
 from industriverse.shield.plan import Plan
 
@@ -294,11 +293,11 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
         incident = incident_of(services, request.incident_id)
         ticket = tickets_of(services, incident)[0]
         explanation = explain(ticket)
-        tags = tag_techniques(ticket, channels=services.streams.store.channels(incident.stream))
-        text = explanation.text()
+        tags, raised = techniques_of(services, incident, ticket), event_ticket_of(services, incident)
+        text = explanation.text() if raised is None else raised.explanation.sentence()
         if tags:
             named = [f"{t.technique.id} {t.technique.name} (confidence {t.confidence:.2f})" for t in tags]
-            text += f"\nATT&CK for ICS: {', '.join(named)}."
+            text += f"\nATT&CK: {', '.join(named)}."
         past = nearest_past_incident(services, incident, ticket)
         if past is not None:
             text += f"\n{past.sentence()}"
@@ -308,7 +307,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
             since=time_text(ticket.onset_ns),
             score_nats=ticket.score,
             p_value=ticket.p_value,
-            cause=explanation.cause,
+            cause=explanation.cause if raised is None else raised.explanation.sentence(),
             nearest_past_incident=None if past is None else past.incident.id,
             sensors=[
                 SensorItem(

@@ -6,8 +6,10 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
+from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.judging import judge_incident
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 
@@ -26,7 +28,6 @@ __all__ = [
     "shield_triage",
 ]
 
-_INCIDENT = "incident-0123456789abcdef"
 Change = Literal["acknowledge", "close", "reopen", "assign", "note", "judge", "suppress", "lift", "show"]
 
 
@@ -42,7 +43,7 @@ class TriageInput(OperationInput):
         default="", max_length=200, description="For assign: who takes it; empty takes it back"
     )
     verdict: Literal["true", "false", "planned_work"] | None = Field(
-        default=None, description="For judge: what it was; eil_feedback recalibrates the detector"
+        default=None, description="For judge: what it was; also recalibrates the detector, as eil_feedback"
     )
     until: str | None = Field(default=None, description="For suppress: ISO 8601 end, at most 30 days ahead")
 
@@ -57,10 +58,12 @@ class TriageOutput(BaseModel):
     notes: list[str]
     suppressed_until: str | None
     suppression: str | None = Field(description="Id and reason of the suppression that holds")
+    effect: str = Field(description="What a verdict changed in the detector, empty otherwise")
 
     def __str__(self) -> str:
         held = f", suppressed until {self.suppressed_until}" if self.suppressed_until else ""
-        return f"{self.incident_id}: {self.status}, assigned to {self.assignee or 'nobody'}{held}"
+        said = f"{self.incident_id}: {self.status}, assigned to {self.assignee or 'nobody'}{held}"
+        return f"{said}. {self.effect}" if self.effect else said
 
 
 @operation(
@@ -68,11 +71,7 @@ class TriageOutput(BaseModel):
     toolset="shield",
     scope="respond",
     title="Handle an incident",
-    examples=(
-        Example(
-            "Assign the incident to Ada", {"incident_id": _INCIDENT, "change": "assign", "assignee": "Ada"}
-        ),
-    ),
+    examples=examples.TRIAGE,
 )
 async def shield_triage(request: TriageInput, context: OperationContext) -> TriageOutput:
     """Acknowledge, close, reopen, assign, annotate, judge or suppress an incident; every change stays on record.
@@ -87,6 +86,7 @@ async def shield_triage(request: TriageInput, context: OperationContext) -> Tria
         from industriverse.shield.triage import TriageStatus
 
         incident, desk, now = incident_of(services, request.incident_id), services.triage, services.clock()
+        effect = ""
         steps = {
             "acknowledge": TriageStatus.ACKNOWLEDGED,
             "close": TriageStatus.CLOSED,
@@ -99,6 +99,7 @@ async def shield_triage(request: TriageInput, context: OperationContext) -> Tria
         elif request.change == "judge":
             if request.verdict is None:
                 raise InvalidArgumentsError("verdict: it is missing", hint="say true, false or planned_work")
+            effect = judge_incident(services, incident, request.verdict, who)
             desk.judge(incident.id, request.verdict, who=who, at_ns=now)
         elif request.change == "suppress":
             if request.until is None:
@@ -127,6 +128,7 @@ async def shield_triage(request: TriageInput, context: OperationContext) -> Tria
             notes=[f"{time_text(note.time_ns)} {note.who}: {note.text}" for note in handling.notes],
             suppressed_until=None if held is None else time_text(held.until_ns),
             suppression=None if held is None else f"{held.id}: {held.reason}",
+            effect=effect,
         )
 
     return await context.platform.run(handle, context.platform.services)
@@ -158,7 +160,7 @@ class ExportOutput(BaseModel):
     scope="read",
     title="Export an incident",
     read_only=True,
-    examples=(Example("Give me the incident as STIX", {"incident_id": _INCIDENT, "form": "stix"}),),
+    examples=examples.EXPORT,
 )
 async def shield_export(request: ExportInput, context: OperationContext) -> ExportOutput:
     """Write an incident as OCSF 1.5, STIX 2.1, ECS, CEF or syslog, or as one signed bundle of all of them.
@@ -216,9 +218,7 @@ class ContainOutput(BaseModel):
     scope="plan",
     title="Write a containment",
     read_only=True,
-    examples=(
-        Example("Block 10.0.0.9", {"incident_id": _INCIDENT, "kind": "block_address", "address": "10.0.0.9"}),
-    ),
+    examples=examples.CONTAIN,
 )
 async def shield_contain(request: ContainInput, context: OperationContext) -> ContainOutput:
     """Write a containment as an nftables script or a Kubernetes NetworkPolicy, with difference, cost and reversal.
@@ -278,7 +278,14 @@ class ModeOutput(BaseModel):
         return f"mode {self.mode} (before: {self.before})"
 
 
-@operation("shield_mode", toolset="shield", scope="respond", title="Set the mode", idempotent=True)
+@operation(
+    "shield_mode",
+    toolset="shield",
+    scope="respond",
+    title="Set the mode",
+    idempotent=True,
+    examples=examples.MODE,
+)
 async def shield_mode(request: ModeInput, context: OperationContext) -> ModeOutput:
     """Set how much the shield may do by itself; what cannot be undone always needs a person."""
 

@@ -159,7 +159,7 @@ def _advance(
     while plant.step < until_step and not (stop_on_ticket and tickets):
         steps = 1 if stop_on_ticket else until_step - plant.step
         count_steps(steps)
-        ingested = services.streams.ingest(plant_id, plant.advance(steps))
+        ingested = services.streams.ingest(plant_id, services.challenges.advance(plant_id, steps))
         added += ingested.new_samples
         tickets += keep_tickets(services, plant_id, ingested.tickets)
     return added, tickets

@@ -25,9 +25,9 @@ Array = NDArray[np.float64]
 
 QUORUM = 4  # of seven; a reported statistic, not a gate: one copied channel is proof enough by itself
 AGREES_AT = -np.log(0.01)  # nats from which a witness speaks against equilibrium
-KEEPER_GAIN = 0.2  # as in the detection core: of the Gumbel spread, a ticket too many or too few
+KEEPER_GAIN = 0.6  # as in the detection core: of the Gumbel spread, an excursion too many or too few
 KEEPER_LIMIT = 2.5
-EXCURSION_TICKETS = 3
+EXCURSION_TICKETS = 1
 _HEADS = {"EIL": 0, "MIC": 5, "UPD": 6}
 
 
@@ -103,9 +103,12 @@ class ShieldMonitor:
             copied = copies > 0.0
             evidence = np.where(copied, np.maximum(evidence, threshold + copies), evidence)
             log_p = np.where(copied, np.maximum(log_p, np.minimum(copies, 20.0)), log_p)
-        agreeing = (nats > AGREES_AT).sum(axis=1)
+        cautious = self._cautious(raw, nats)
+        if "MIC" in model.phases:
+            cautious[:, 5] = np.maximum(cautious[:, 5], np.minimum(copies, 20.0))
+        agreeing = (cautious > AGREES_AT).sum(axis=1)
         p_value = np.exp(-log_p)
-        index = criticality_index(_corroborated(nats, copies, model.phases), agreeing / len(WITNESSES))
+        index = criticality_index(_corroborated(cautious, copies, model.phases), agreeing / len(WITNESSES))
         shield = ShieldReadings(
             timestamps_ns=frame.timestamps_ns,
             evidence=evidence,
@@ -120,6 +123,14 @@ class ShieldMonitor:
             copies=copies,
         )
         return readings, shield
+
+    def _cautious(self, raw: Array, nats: Array) -> Array:
+        """What the witnesses may say with the certainty that their clean tails allow, nats, shape (n, 7)."""
+        model = self.model
+        bounds = [
+            negative_log_tail(raw[:, k], model.tails[k], model.exceedances[k]) for k in range(len(WITNESSES))
+        ]
+        return np.minimum(nats, np.stack(bounds, axis=1))
 
     @property
     def witness(self) -> RawWitness:

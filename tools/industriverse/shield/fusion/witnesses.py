@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from industriverse.eil import layout
 from industriverse.eil.calibration import FOLDS, Calibration, ticket_threshold
 from industriverse.eil.detector import Detector
+from industriverse.eil.fitting import INDEPENDENT_ROWS, independent_rows
 from industriverse.eil.tails import fit_tail
 from industriverse.shield.errors import AnalysisError
 from industriverse.shield.isomorphism.invariants import Balance, InvariantSet, find_invariants
@@ -60,6 +61,8 @@ class RawWitness:
         self.lies = LieDetector(clean) if len(clean.channels) > 1 else None
         self.copies = RepeatWatch(clean.values)
         self._smooth = np.ones(2)
+        # Of a channel that wanders through its clean rows nobody knows yet what belongs to it.
+        self._settled = independent_rows(np.nan_to_num(clean.values)) >= INDEPENDENT_ROWS
         self._center = np.nan_to_num(np.nanmean(np.where(_empty(clean), 0.0, clean.values), axis=0))
         self._reach = np.nan_to_num(np.nanstd(np.where(_empty(clean), 0.0, clean.values), axis=0))
         self._level = np.zeros(len(clean.channels))
@@ -111,7 +114,7 @@ class RawWitness:
             return np.zeros(len(frame))
         joined = frame if self._last is None else Frame.concatenate([self._last, frame])
         found = self.lies.contributions(joined)[len(joined) - len(frame) :]
-        return np.asarray(np.log1p(found).max(axis=1))
+        return np.asarray(np.log1p(found[:, self._settled]).max(axis=1, initial=0.0))
 
     def _filtered(self, which: int, values: Array) -> Array:
         from scipy.signal import lfilter
@@ -160,15 +163,35 @@ def _empty(clean: Frame) -> NDArray[np.bool_]:
     return np.broadcast_to(np.isnan(clean.values).all(axis=0), clean.values.shape)
 
 
-def negative_log_tail(values: Array, tail: Array) -> Array:
-    """Capped -log p of a witness under its clean tail, nats, shape (n,)."""
+def negative_log_tail(values: Array, tail: Array, exceedances: float = np.inf) -> Array:
+    """Capped -log p of a witness under its clean tail, nats, shape (n,).
+
+    Args:
+        values: What the witness said.
+        tail: Its clean tail.
+        exceedances: Independent clean values k beyond the last knot. The scale of a tail that k values fixed is
+            itself uncertain: with an exponential tail and a gamma law for its rate the predictive law is
+            Lomax, ``-log p = k log(1 + x / k)`` where the fitted law says x (Gelman et al., "Bayesian Data
+            Analysis", 3rd ed., section 2.6). A short reference is therefore slower to be certain.
+    """
     share, sigma, shape = float(tail[0]), float(tail[1]), float(tail[2])
     knots = tail[3:]
     quantiles = np.linspace(0.0, 1.0 - share, len(knots))
     below = -np.log(np.maximum(1.0 - np.interp(values, knots, quantiles), share))
     excess = np.maximum(values - knots[-1], 0.0) / max(sigma, 1e-12)
     beyond = excess if shape < 1e-6 else np.log1p(shape * excess) / shape
+    if np.isfinite(exceedances):
+        beyond = exceedances * np.log1p(beyond / exceedances)
     return np.minimum(np.where(values > knots[-1], -np.log(share) + beyond, below), layout.SCORE_CAP)
+
+
+def independent_exceedances(raw: Array, tail: Array) -> float:
+    """Runs of clean values (n,) beyond the last knot of their tail, at least 1: how many independent ones there are.
+
+    The runs estimator of the extremal index (Smith & Weissman 1994) with any return below the knot as the end.
+    """
+    beyond = raw > tail[-1]
+    return float(max(1, int(beyond[0]) + int((beyond[1:] & ~beyond[:-1]).sum())))
 
 
 def fused_evidence(nats: Array, *, phases: tuple[str, ...] = tuple(FUSION_WEIGHTS)) -> Array:
@@ -197,6 +220,7 @@ class ShieldModel:
         fused_tail: Clean tail of the fused evidence.
         calibration: Threshold of the fused evidence and what it promises.
         phases: Phases that are heard.
+        exceedances: Independent clean values beyond the last knot of each witness, shape (7,).
     """
 
     clean: Frame
@@ -206,6 +230,7 @@ class ShieldModel:
     fused_tail: Array
     calibration: Calibration
     phases: tuple[str, ...]
+    exceedances: Array
 
     @classmethod
     def fit(
@@ -242,6 +267,9 @@ class ShieldModel:
             fused_tail=fit_tail(fused),
             calibration=ticket_threshold(fused, interval_s=clean.interval_s, budget_per_day=budget_per_day),
             phases=phases,
+            exceedances=np.array(
+                [independent_exceedances(column, tail) for column, tail in zip(raw.T, tails, strict=True)]
+            ),
         )
 
 

@@ -1,9 +1,10 @@
-"""Sources that are sent to: HTTP push (JSON lines and OTLP) and syslog datagrams, on the loopback by default.
+"""Sources that are sent to: HTTP push (JSON lines and OTLP) and syslog (UDP and TCP), on the loopback by default.
 
 A receiver listens in its own thread and offers what comes; ``poll`` only reports. When the queue is full an HTTP
 sender is told so with 429 and may try again; a datagram is lost and counted.
 """
 
+import socket
 import socketserver
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from industriverse.shield.errors import CollectorError, RecordError
 from industriverse.shield.telemetry.binning import EventBins
+from industriverse.shield.telemetry.framing import FramingError, SyslogFramer
 from industriverse.shield.telemetry.intake import Intake
 from industriverse.shield.telemetry.parsing import parse_json_record, parse_otlp, parse_syslog
 
@@ -19,6 +21,8 @@ __all__ = ["HttpReceiver", "SyslogReceiver"]
 
 MAXIMUM_BODY_BYTES = 8 << 20
 PATIENCE_S = 0.2  # how long a pusher waits for room before it is told to come again
+IDLE_S = 300.0  # a syslog connection that is silent for so long is given up; its sender connects again
+ATTEMPTS = 8  # ports tried when the system may choose one
 
 
 class HttpReceiver:
@@ -127,17 +131,17 @@ class HttpReceiver:
 
 
 class SyslogReceiver:
-    """Syslog over UDP (RFC 5426), counted in bins.
+    """Syslog over UDP (RFC 5426) and TCP (RFC 6587) at one port, counted in bins.
 
     Args:
         intake: Where bins go.
         clock: Returns nanoseconds since 1970-01-01 UTC.
         host: Address to listen on.
-        port: Port; 0 lets the system choose.
+        port: Port of both; 0 lets the system choose.
         bin_s: Length of a bin, seconds.
 
     Raises:
-        CollectorError: If the port cannot be had.
+        CollectorError: If the port cannot be had for both.
     """
 
     def __init__(
@@ -157,19 +161,39 @@ class SyslogReceiver:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                receiver.datagram(self.request[0], intake, clock())
+                receiver.message(self.request[0], intake, clock())
 
+        class Connection(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                receiver.connection(self.request, intake, clock)
+
+        self._servers = _at_one_port(host, port, Handler, Connection)
+        self.port = int(self._servers[0].server_address[1])
+        self._threads = [threading.Thread(target=s.serve_forever, daemon=True) for s in self._servers]
+        for thread in self._threads:
+            thread.start()
+
+    def connection(self, stream: socket.socket, intake: Intake, clock: Callable[[], int]) -> None:
+        """Count the messages of one connection until its sender closes it or can no longer be followed."""
+        framer = SyslogFramer()
+        stream.settimeout(IDLE_S)
         try:
-            self._server = socketserver.ThreadingUDPServer((host, port), Handler)
+            while received := stream.recv(65_536):
+                for raw in framer.feed(received):
+                    self.message(raw, intake, clock())
+        except FramingError as error:
+            for raw in error.completed:
+                self.message(raw, intake, clock())
+            intake.refuse(self.name, str(error), framer.finish())
         except OSError as error:
-            raise CollectorError(
-                f"cannot listen on {host}:{port} ({error})", hint="choose another port"
-            ) from None
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+            intake.refuse(self.name, f"connection lost ({error})", framer.finish())
+        else:
+            rest = framer.finish()
+            if rest:
+                # A last line without its end is a message; a count without its octets is none, and is refused so.
+                self.message(rest, intake, clock())
 
-    def datagram(self, raw: bytes, intake: Intake, received_ns: int) -> None:
+    def message(self, raw: bytes, intake: Intake, received_ns: int) -> None:
         """Count one message."""
         try:
             event = parse_syslog(raw.decode("utf-8", "backslashreplace"), received_ns)
@@ -190,10 +214,42 @@ class SyslogReceiver:
 
     def finish(self, intake: Intake) -> None:
         """Stop listening and give the last bin."""
-        self._server.shutdown()
-        self._thread.join(timeout=10.0)
-        self._server.server_close()
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            server.shutdown()
+            thread.join(timeout=10.0)
+            server.server_close()
         with self._lock:
             finished = self._bins.flush()
         for record in finished:
             intake.offer(record)
+
+
+class _ReusableTcpServer(socketserver.ThreadingTCPServer):
+    # A collector that starts again must not wait until the connections of the last one are forgotten.
+    allow_reuse_address = True
+
+
+def _at_one_port(
+    host: str,
+    port: int,
+    datagrams: type[socketserver.BaseRequestHandler],
+    connections: type[socketserver.BaseRequestHandler],
+) -> tuple[socketserver.ThreadingUDPServer, socketserver.ThreadingTCPServer]:
+    """A UDP and a TCP server at the same port."""
+    for attempt in range(ATTEMPTS):
+        udp = None
+        try:
+            udp = socketserver.ThreadingUDPServer((host, port), datagrams)
+            tcp = _ReusableTcpServer((host, udp.server_address[1]), connections)
+        except OSError as error:
+            if udp is not None:
+                udp.server_close()
+            # A port that the system chose for one protocol may be taken in the other.
+            if port or attempt == ATTEMPTS - 1:
+                raise CollectorError(
+                    f"cannot listen on {host}:{port} ({error})", hint="choose another port"
+                ) from None
+            continue
+        udp.daemon_threads = tcp.daemon_threads = True
+        return udp, tcp
+    raise CollectorError(f"no port of {host} is free for UDP and TCP", hint="choose one")
