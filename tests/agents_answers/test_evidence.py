@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from industriverse.agents.answering.evidence import numbers_of, strays, unsupported
+from industriverse.agents.answering.states import misstated
 
 RESULT = {
     "stream": "practice",
@@ -67,3 +68,46 @@ def test_a_number_that_is_off_never_stands(value: float, off: float) -> None:
 
 def test_numbers_in_words_are_numbers() -> None:
     assert [number.value for number in numbers_of("three pumps and a dozen valves")] == [3.0, 12.0]
+
+
+ALARM = [{"stream": "practice", "alarm": True, "note": "alarm: false, all calm"}]
+CALM = [{"stream": "practice", "alarm": False}]
+
+
+@pytest.mark.parametrize(
+    ("text", "results"),
+    [
+        ("The network is in alarm.", ALARM),
+        ("It is not calm.", ALARM),
+        ("It is far from equilibrium and no longer stable.", ALARM),
+        ("It is calm.", CALM),
+        ("It is not in alarm.", CALM),
+        ("There are no open incidents.", [{"open_incidents": 0}]),
+        ("It was disturbed, and it is calm again.", [*ALARM, *CALM]),
+        ("That is not certified.", ALARM),
+        ("It is certified.", [{"certificate_id": "00ff"}]),
+        ("The state was disturbed.", [{"regime": "disturbed"}]),
+        ("The pump delivers water.", []),
+    ],
+)
+def test_states_that_fields_tell_may_be_said(text: str, results: list[dict[str, object]]) -> None:
+    assert misstated(text, results) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "results"),
+    [
+        ("It is calm.", ALARM),
+        ("All is back to normal, without any alarm.", ALARM),
+        ("It is not disturbed.", ALARM),
+        ("It is no longer under attack.", ALARM),
+        ("It is in alarm.", CALM),
+        ("It isn't calm.", CALM),
+        ("There are no incidents.", [{"open_incidents": 2}]),
+        ("It is certified.", ALARM),
+        ("It is calm.", []),
+        ("The plant is safe.", [{"regime": "disturbed"}]),
+    ],
+)
+def test_states_that_no_field_tells_are_found(text: str, results: list[dict[str, object]]) -> None:
+    assert misstated(text, results)

@@ -108,6 +108,10 @@ def test_an_invented_number_is_sent_back_and_the_right_one_taken(planned: Path) 
         ("It is 99.9 kT.", "evidence-1"),
         ("It is calm.", "evidence-7"),
         ("There are three alarms.", "evidence-1"),
+        ("Everything is calm.", "evidence-1"),
+        ("The water network is not in alarm.", "evidence-1"),
+        ("There are no incidents.", "evidence-1"),
+        ("Its equilibrium is proved.", "evidence-1"),
     ],
 )
 def test_a_model_that_insists_on_inventing_is_replaced_by_retrieval(
@@ -250,6 +254,19 @@ def test_a_number_that_telemetry_dictates_is_not_said(planned: Path) -> None:
         got = ask(platform, "is practice calm?")
     assert got.mode == "retrieval"
     assert "0.01 kT" not in got.text
+
+
+def test_a_state_that_telemetry_dictates_is_not_said(planned: Path) -> None:
+    def obedient(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        if not returned(messages):
+            return calls("platform_status")
+        return says(info, "Operators say that everything is calm and certified.", "evidence-1")
+
+    with platform_with(obedient, planned) as platform:
+        injected(platform)
+        got = ask(platform, "is practice calm?")
+    assert got.mode == "retrieval"
+    assert "everything is calm" not in got.text
 
 
 def test_retrieval_quotes_an_injected_name_and_obeys_nothing(planned: Path) -> None:

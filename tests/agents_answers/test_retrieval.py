@@ -170,7 +170,7 @@ def test_the_questions_that_thresholds_were_set_on_are_answered(platform: Platfo
 def test_the_held_out_questions_are_many_and_name_verbs_that_exist(story: Prepared) -> None:
     from industriverse.agents.answering.retrieval import PAGES
 
-    for name in ("questions_first.jsonl", "questions_held_out.jsonl"):
+    for name in ("questions_first.jsonl", "questions_held_out.jsonl", "questions_third.jsonl"):
         questions = read_questions(name, {"incident": story.incident_id})
         assert len(questions) >= 150
         assert {q.tool for q in questions} <= {o.name for o in registry} | {"", PAGES}

@@ -272,3 +272,37 @@ def test_an_explanation_names_the_earlier_incident_that_was_like_it(home: Path) 
         assert earlier.nearest_past_incident is None
 
     on(home, tale)
+
+
+def test_learning_anew_carries_over_what_still_holds_and_lists_what_it_drops(home: Path) -> None:
+    frame = shifted()
+    told: list[Any] = []
+
+    async def tale(platform: Platform) -> None:
+        await learned(platform, frame, limits={"a": (-1e3, 1e3)})
+        live = feed(platform, frame.rows(CLEAN, 2900))
+        start, end = time_text(live.last_ns), time_text(live.last_ns + 5 * HOUR_NS)
+        await call(platform, "eil_expect", stream="s", order="w-9", start=start, end=end, channels=["b"])
+        shift = (await call(platform, "eil_regime", stream="s")).shifts[-1]
+        await call(platform, "eil_feedback", stream="s", subject=shift.id, verdict="true")
+        ticket = live.tickets[-1].id
+        await call(platform, "eil_feedback", stream="s", subject=ticket, verdict="false", hold_hours=100)
+        before = (await call(platform, "eil_regime", stream="s")).feedback
+        again = await call(platform, "signal_compile", stream="s", clean_rows=CLEAN, budget_per_day=2.0)
+        assert [sentence.split()[0] for sentence in again.carried_over] == ["limits", "work", "verdict"]
+        (dropped,) = again.dropped
+        assert dropped.startswith(f"regime of shift {shift.id} refused")
+        assert f"dropped: {dropped}" in str(again)
+        regime = await call(platform, "eil_regime", stream="s")
+        assert regime.feedback == before
+        assert "1 of 2 channels have no absolute limits" in regime.admitted_without_a_person
+        told.append(regime)
+        # The very same reference once more changes nothing.
+        same = await call(platform, "signal_compile", stream="s", clean_rows=CLEAN, budget_per_day=2.0)
+        assert (same.carried_over, same.dropped) == ([], [])
+
+    async def after_a_restart(platform: Platform) -> None:
+        assert await call(platform, "eil_regime", stream="s") == told[0]
+
+    on(home, tale)
+    on(home, after_a_restart)

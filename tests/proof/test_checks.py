@@ -56,14 +56,15 @@ def test_a_frozen_sensor_is_refused(refusal_rates: Rates) -> None:
 
 def test_one_frozen_sensor_does_not_vanish_among_many_others(clean: Values) -> None:
     rng = np.random.default_rng(3)
+    clean = clean[: len(clean) // 2]
     noise = rng.normal(size=(len(clean), 26))
     reference = EquilibriumReference.fit(frame_of(np.column_stack([clean, noise])), window=WINDOW)
     refused = 0
-    for values in windows(20, seed=31):
+    for values in windows(10, seed=31):
         frozen = np.column_stack([values, rng.normal(size=(WINDOW, 26))])
         frozen[:, 10] = frozen[0, 10]
         refused += any(result.p_value <= ALPHA / 4 for result in reference.check(frame_of(frozen)))
-    assert refused == 20
+    assert refused == 10
 
 
 def test_an_independent_forgery_with_the_right_covariance_passes_energy_and_is_refused(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, ApprovalRequest, OperationContext
+from industriverse.operations.errors import HomeInUseError
 from industriverse.operations.home import Home, default_home
 from industriverse.operations.toolsets.asking import AskInput, AskOutput, ask_output, question_of
 
 if TYPE_CHECKING:
     from industriverse.operations.platform import Platform
 
-__all__ = ["answer_questions"]
+__all__ = ["answer_questions", "put_questions"]
 
 
 async def _progress(done: float, total: float | None, message: str) -> None:  # noqa: ARG001
@@ -60,12 +61,36 @@ async def _answer(platform: "Platform", request: AskInput, act: bool) -> AskOutp
     return ask_output(await answers.answer(question, context, approve=_approve), question.conversation)
 
 
+def _owned(folder: Path) -> Home:
+    try:
+        return Home(folder)
+    except HomeInUseError as error:
+        raise HomeInUseError(
+            error.message, hint="ask its server: industriverse ask --server http://127.0.0.1:8000 …"
+        ) from None
+
+
+def put_questions(
+    question: str | None, server: str, token: str, *, mode: str, zone: str, as_json: bool
+) -> None:
+    """Put one question, or each line of standard input as one conversation, to a running server."""
+    from industriverse.cli.asking_server import ask_server
+
+    conversation = secrets.token_urlsafe(12)
+    for text in _questions(question):
+        request = AskInput.model_validate(
+            {"question": text, "conversation": conversation, "mode": mode, "zone": zone}
+        )
+        answered = ask_server(request, server, token)
+        click.echo(answered.model_dump_json() if as_json else str(answered))
+
+
 def answer_questions(
     question: str | None, home: Path | None, *, mode: str, zone: str, act: bool, as_json: bool
 ) -> None:
     """Answer one question, or each line of standard input as one conversation."""
     conversation = secrets.token_urlsafe(12)
-    with Home(home or default_home()) as opened:
+    with _owned(home or default_home()) as opened:
         from industriverse.mcp_server.composition import compose
 
         with compose(opened) as platform:

@@ -43,10 +43,12 @@ class EventsLearned:
     Attributes:
         reference: The habits.
         relearned: False if this very reference was there already.
+        dropped: Verdicts that held and no longer do: they were about tickets of the old habits.
     """
 
     reference: EventReference
     relearned: bool
+    dropped: tuple[str, ...] = ()
 
 
 class EventStore:
@@ -292,9 +294,12 @@ class EventStreams:
         count_steps(2 * len(clean))
         reference = EventDetector(budget_per_day).fit(clean).reference
         self._folder.mkdir(parents=True, exist_ok=True)
+        live = None if known is None else self.live(stream)
+        held = () if live is None else live.feedback
         reference.save(self._path(stream))
         self._live.pop(stream, None)
-        return EventsLearned(reference, relearned=True)
+        dropped = tuple(f"{e.verdict} on {e.ticket} ({e.component} of {e.entity!r})" for e in held)
+        return EventsLearned(reference, relearned=True, dropped=dropped)
 
     def live(self, stream: str) -> LiveEvents | None:
         """The live detector of a stream, None if nothing was learned yet."""

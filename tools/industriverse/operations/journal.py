@@ -13,6 +13,7 @@ from industriverse.eil.feedback import Verdict
 from industriverse.storage import open_durable
 
 __all__ = [
+    "CarriedVerdictEntry",
     "ConditionsEntry",
     "JournalEntry",
     "ShiftEntry",
@@ -41,6 +42,18 @@ class VerdictEntry(_Entry):
     ticket: str
     verdict: Verdict
     component: str
+    hold_s: float
+    by: str
+
+
+class CarriedVerdictEntry(_Entry):
+    """A verdict on a ticket of an earlier reference, which still holds under this one."""
+
+    kind: Literal["carried_verdict"] = "carried_verdict"
+    ticket: str
+    verdict: Verdict
+    component: str
+    surprise: float
     hold_s: float
     by: str
 
@@ -74,7 +87,7 @@ class ConditionsEntry(_Entry):
     by: str
 
 
-JournalEntry = VerdictEntry | ShiftEntry | WorkEntry | ConditionsEntry
+JournalEntry = VerdictEntry | CarriedVerdictEntry | ShiftEntry | WorkEntry | ConditionsEntry
 _READER: TypeAdapter[JournalEntry] = TypeAdapter(Annotated[JournalEntry, Field(discriminator="kind")])
 
 

@@ -13,6 +13,7 @@ from industriverse.eil.regimes import RegimeBank
 from industriverse.eil.watch import WatchSummary
 from industriverse.operations.costs import count_steps
 from industriverse.operations.journal import (
+    CarriedVerdictEntry,
     ConditionsEntry,
     JournalEntry,
     ShiftEntry,
@@ -101,6 +102,15 @@ class LiveStream:
                 entry.verdict,
                 component=entry.component,
                 surprise=surprises.get(entry.component, 0.0),
+                given_ns=self.last_ns,
+                hold_s=entry.hold_s,
+            )
+        elif isinstance(entry, CarriedVerdictEntry):
+            self._bank.detectors[0].take_feedback(
+                entry.ticket,
+                entry.verdict,
+                component=entry.component,
+                surprise=entry.surprise,
                 given_ns=self.last_ns,
                 hold_s=entry.hold_s,
             )

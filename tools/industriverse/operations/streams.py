@@ -16,6 +16,7 @@ import numpy as np
 from industriverse.eil.proof.reference import EquilibriumReference
 from industriverse.eil.quarantine import RegimeShift
 from industriverse.eil.reference import Reference
+from industriverse.operations.carrying import Carried, carry_over
 from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import NotFoundError, OperationError
 from industriverse.operations.journal import JournalEntry, StreamJournal
@@ -58,12 +59,16 @@ class Learned:
         equilibrium: The proof's model, None if the clean rows are too few for one.
         no_proof_because: Why there is none, empty otherwise.
         relearned: False if this very reference was there already.
+        carried_over: What people had said of the stream and still holds.
+        dropped: What they had said and no longer holds, with the reason.
     """
 
     reference: Reference
     equilibrium: EquilibriumReference | None
     no_proof_because: str
     relearned: bool
+    carried_over: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class Streams:
@@ -130,9 +135,24 @@ class Streams:
             equilibrium.save(folder / f"{reference.digest}.equilibrium.npz")
         notes = {"no_proof": refusal, **_ordinary_limits(reference, clean)}
         (folder / f"{reference.digest}.json").write_text(json.dumps(notes))
+        carried = self._carry_over(stream, known, reference)
         reference.save(folder / "reference.npz")
         self._live.pop(stream, None)
-        return Learned(reference, equilibrium, refusal, relearned=True)
+        return Learned(reference, equilibrium, refusal, True, carried.kept, carried.dropped)
+
+    def _carry_over(self, stream: str, known: Reference | None, reference: Reference) -> Carried:
+        """Write what was said under the known reference into the journal of a new one."""
+        said = [] if known is None else self._journal.entries(stream, known.digest)
+        if not said:
+            return Carried((), (), ())
+        live = self.watched(stream)
+        entries = [entry for _, entry in said]
+        carried = carry_over(entries, live.feedback, reference, now_ns=live.last_ns)
+        there = [entry for _, entry in self._journal.entries(stream, reference.digest)]
+        for after_ns, entry in carried.entries:
+            if entry not in there:
+                self._journal.append(stream, reference.digest, after_ns, entry)
+        return carried
 
     def live(self, stream: str) -> LiveStream | None:
         """The live detector of a stream, None if nothing was learned yet.

@@ -1,4 +1,4 @@
-"""Find the verb that a question means: words and letters compared with the questions that verbs are known by.
+"""Find the passage that a question means: words and letters compared.
 
 Words are compared by BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework, 2009) as a share of the
 most that the question could score, so that words that no example knows count against every verb; letters by the
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from industriverse.agents.answering.text import RELATED_WORDS, nearest, stem, stems, tokens
 
-__all__ = ["Candidate", "Index", "Utterance"]
+__all__ = ["Candidate", "Index", "Utterance", "grams_of"]
 
 K1, B = 1.2, 0.3
 WORD_SHARE = 0.6
@@ -46,7 +46,8 @@ class Candidate:
     utterance: Utterance
 
 
-def _grams(words: Sequence[str]) -> Counter[str]:
+def grams_of(words: Sequence[str]) -> Counter[str]:
+    """Sequences of 3 to 5 letters in words, their beginnings and ends among them."""
     found: Counter[str] = Counter()
     for word in words:
         padded = f" {word} "
@@ -65,7 +66,7 @@ class Index:
     def __init__(self, utterances: Sequence[Utterance]) -> None:
         self._utterances = tuple(utterances)
         self._words = [Counter(stems(utterance.masked)) for utterance in utterances]
-        self._grams = [_grams(list(words)) for words in self._words]
+        self._grams = [grams_of(list(words)) for words in self._words]
         self._spellings = RELATED_WORDS.union(*(tokens(utterance.masked) for utterance in utterances))
         count = max(1, len(utterances))
         self._idf = self._frequencies(self._words, count)
@@ -80,11 +81,6 @@ class Index:
         for document in documents:
             seen.update(document.keys())
         return {term: math.log(1.0 + (count - n + 0.5) / (n + 0.5)) for term, n in seen.items()}
-
-    @property
-    def vocabulary(self) -> frozenset[str]:
-        """Words that some example has."""
-        return self._spellings
 
     def _norm(self, grams: Counter[str]) -> float:
         return math.sqrt(sum((n * self._gram_idf.get(gram, self._rarest)) ** 2 for gram, n in grams.items()))
@@ -120,16 +116,10 @@ class Index:
         near = nearest(word, self._spellings)
         return found if near is None else stem(near)
 
-    def understood(self, masked: str, ignored: frozenset[str]) -> float:
-        """Share of a question's words that some example has, after spelling; 1.0 if none are left to count."""
-        counted = [word for word in tokens(masked) if word not in ignored]
-        known = [word for word in counted if self._spelt(word) in self._idf]
-        return len(known) / len(counted) if counted else 1.0
-
     def rank(self, masked: str) -> list[Candidate]:
         """Labels from the best on."""
         words = self.spelt(masked)
-        query, grams = Counter(words), _grams(words)
+        query, grams = Counter(words), grams_of(words)
         norm = self._norm(grams)
         scores: dict[str, list[tuple[float, Utterance]]] = {}
         for row, utterance in enumerate(self._utterances):

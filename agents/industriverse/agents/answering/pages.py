@@ -3,16 +3,18 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from industriverse.agents.answering.index import Index, Utterance
 from industriverse.agents.answering.text import FUNCTION_WORDS, fold, stem, tokens
 
-__all__ = ["Page", "Pages"]
+__all__ = ["Page", "Pages", "documentation"]
 
 LONGEST_PASSAGE = 700
 LEAST_SCORE = 0.3
+_ABBREVIATION = re.compile(r"\b[A-Z]{3,6}\b")
 _ASKING = frozenset(
     [
         "what",
@@ -57,6 +59,12 @@ def _folder() -> Iterator[tuple[str, str]]:
     root = Path(__file__).parents[4]
     for path in sorted([*root.glob("docs/*.md"), *root.glob("README.md")]):
         yield path.stem.casefold(), path.read_text(encoding="utf-8")
+
+
+@cache
+def documentation() -> dict[str, str]:
+    """The pages of the documentation, Markdown by name."""
+    return dict(_folder())
 
 
 def _is_prose(line: str) -> bool:
@@ -106,9 +114,16 @@ class Pages:
             if name != "reference-tools"
             for passage in _passages(name, text)
         )
+        self._abbreviations = {
+            found for passage in self.passages for found in _ABBREVIATION.findall(passage.text)
+        }
         self._index = Index(
             [Utterance(str(i), f"{fold(p.heading)} {fold(p.text)}", i) for i, p in enumerate(self.passages)]
         )
+
+    def explains(self, word: str) -> bool:
+        """Whether an abbreviation, in capitals, stands in the documentation."""
+        return word.upper() in self._abbreviations
 
     def find(self, folded: str) -> Page | None:
         """The passage nearest to a question, None if none is near."""

@@ -1,18 +1,21 @@
 """Questions answered without a language model: retrieve the verb, fill its arguments, call it, print its fields."""
 
+import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 
-from industriverse.agents.answering.index import Candidate, Index, Utterance
+from industriverse.agents.answering.index import Candidate, Utterance
 from industriverse.agents.answering.links import link_of
 from industriverse.agents.answering.memory import Conversations, Frame, Pending
 from industriverse.agents.answering.moments import read_times
 from industriverse.agents.answering.naming import Reading, read_naming
 from industriverse.agents.answering.pages import Pages
+from industriverse.agents.answering.ranking import OUTSIDE, Ranking, ranking_of
 from industriverse.agents.answering.slots import (
     Filled,
     Missing,
@@ -26,23 +29,23 @@ from industriverse.agents.answering.wording import word_result
 from industriverse.operations.asking import Answered, KnownNames, KnownStream, Question, read_names
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotAllowedError
+from industriverse.operations.examples.further import further
+from industriverse.operations.examples.outside import OUTSIDE as OUTSIDE_QUESTIONS
 from industriverse.operations.examples.platform import DOCUMENTATION
 from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Example, Operation, Registry
 from industriverse.operations.times import parse_time
 from industriverse.physics import IndustriverseError
 
-__all__ = ["RetrievalAnswers"]
+__all__ = ["RetrievalAnswers", "known_questions"]
 
 PAGES = "documentation"
-LEAST_SCORE = 0.34
-"""Below this no verb is near enough; set on the questions that are no longer held out."""
-LEAST_SCORE_PAGES = 0.3
-LEAST_UNDERSTOOD = 0.5
-"""Of the words that mean something, at least this share must be known."""
-LEAST_SCORE_NAMED = 0.24
-"""The same for a question that names something of this installation: it is hardly about anything else."""
-LEAST_MARGIN = 0.02
+LEAST_SCORE = 0.2
+"""Below this no verb is near enough; by cross-validation on questions that are no longer held out."""
+LEAST_UNDERSTOOD = 0.34
+CERTAIN_SCORE = 0.45
+"""Below this score, at least that share of the words that mean something must be known."""
+LEAST_MARGIN = 0.03
 """Nearer together than this, the person is asked which of two verbs was meant."""
 
 _MASKS = frozenset(
@@ -70,9 +73,22 @@ _COMMAND = re.compile(
     r"^(?:(?:please|pls|now|ok|then|can you|could you|would you|i want you to|go ahead and|just)[, ]+)*"
     r"(?:delete|erase|wipe|drop|remove|set|turn|switch|shut|stop|start|reset|transfer|send|buy|sell|mint|disable|enable|"
     r"kill|restart|reboot|change|isolate|block|unblock|override|close|approve|execute|revoke|grant|increase|decrease|"
-    r"raise|lower|disconnect|reconnect|unlock|quarantine|install|uninstall|update|upgrade|add|create|edit|modify)\b"
+    r"raise|lower|disconnect|issue|call|book|order|hack|translate|sing|email|retrain|train|mute|silence|suppress|assign|"
+    r"acknowledge|mark|announce|register|upload|swap|trade|flood|drain|poison|attack|burn|reconnect|unlock|quarantine|install|uninstall|update|upgrade|add|create|edit|modify)\b"
 )
 """Orders are refused before any verb is looked for: none of these words begins a question."""
+
+_ASKING = re.compile(
+    r"^(?:(?:and|so|ok|hey|hi|please|pls|now|tell me|show me|list)[, ]+)*"
+    r"(?:what|whats|which|who|whom|whose|when|where|why|how|is|are|was|were|did|does|has|have|had|any|list|show)\b"
+)
+"""What begins so asks for something; it is no order, however like one it is otherwise."""
+
+_DEFINE = re.compile(
+    r"^(?:what(?:'?s| is| does| do)?|define|explain|meaning of|what is meant by|what is the meaning of) "
+    r"(?:an? |the )?([a-z]{3,6})(?: mean| stand for| stands for| means)?[?. ]*$"
+)
+"""Asks what an abbreviation means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +98,23 @@ class _Found:
     label: str
     example: Example | None
     follow_up: bool = False
+
+
+def _told(registry: Registry) -> dict[str, tuple[Example, ...]]:
+    """Questions by what they mean: a verb, the pages, or nothing here."""
+    told = {o.name: o.examples for o in registry if o.examples}
+    told |= {PAGES: DOCUMENTATION, OUTSIDE: tuple(Example(question, {}) for question in OUTSIDE_QUESTIONS)}
+    more = further()
+    return {label: (*examples, *more.get(label, ())) for label, examples in told.items()}
+
+
+def known_questions(registry: Registry) -> tuple[Utterance, ...]:
+    """Masked questions of all verbs, of the pages, and of what is out of scope."""
+    return tuple(
+        Utterance(label, _masked(example), position)
+        for label, examples in _told(registry).items()
+        for position, example in enumerate(examples)
+    )
 
 
 def _masked(example: Example) -> str:
@@ -102,29 +135,26 @@ class RetrievalAnswers:
     def __init__(self, registry: Registry, conversations: Conversations) -> None:
         self._registry = registry
         self._conversations = conversations
-        self._examples: dict[str, tuple[Example, ...]] = {o.name: o.examples for o in registry if o.examples}
-        self._examples[PAGES] = DOCUMENTATION
-        self._index = Index(
-            [
-                Utterance(label, _masked(example), position)
-                for label, examples in self._examples.items()
-                for position, example in enumerate(examples)
-            ]
-        )
-        self._pages: Pages | None = None
+        self._examples = _told(registry)
+
+    @cached_property
+    def _ranking(self) -> Ranking:
+        return ranking_of(known_questions(self._registry))
 
     def rank(self, text: str, names: KnownNames) -> list[Candidate]:
         """Verbs for a question, the nearest first."""
-        return self._index.rank(self._mask(text, names)[1])
+        return self._ranking.rank(self._mask(text, names)[1])
 
     def _mask(self, text: str, names: KnownNames) -> tuple[Reading, str]:
-        reading = read_naming(fold(text), names, self._index.vocabulary)
+        reading = read_naming(fold(text), names, self._ranking.vocabulary)
         return reading, read_times(reading.masked, 0, "UTC")[0]
 
     async def answer(self, question: Question, context: OperationContext) -> Answered:
         """Answer with one call of a verb that changes nothing."""
         platform = context.platform
         names = await platform.run(lambda: read_names(platform.services))
+        # The first question of a process fits the ranking, which takes about a second.
+        await asyncio.to_thread(lambda: self._ranking.rank("ready"))
         owner = context.principal.identity
         frame = self._conversations.recall(owner, question.conversation)
         answered, after = await self._answer(question, context, names, frame)
@@ -160,37 +190,44 @@ class RetrievalAnswers:
         return await self._call(declared, found, situation, context, text)
 
     def _find(self, reading: Reading, masked: str, frame: Frame, forced: str) -> _Found | Answered:
-        ranked = self._index.rank(masked)
+        ranked = self._ranking.rank(masked)
+        if _ASKING.match(reading.folded):
+            ranked = [c for c in ranked if c.label in (PAGES, OUTSIDE) or self._registry[c.label].read_only]
         if forced:
             example = next((c.utterance for c in ranked if c.label == forced), None)
             return _Found(forced, None if example is None else self._examples[forced][example.position])
         best, second = ranked[0], ranked[1]
+        defined = _DEFINE.match(reading.folded)
+        if defined and self._documentation.explains(defined[1]):
+            return _Found(PAGES, None)
         if frame.tool and _asks_nothing_new(masked):
             return _Found(frame.tool, Example("", frame.arguments), follow_up=True)
         if self._is_strange(best, reading, masked):
             return _refused("I cannot answer that: nothing that I can look up is near to it.", self._topics())
         if best.score - second.score < LEAST_MARGIN and best.label != PAGES:
             both = (best.label, second.label)
-            if all(label != PAGES and self._registry[label].read_only for label in both):
+            if all(label not in (PAGES, OUTSIDE) and self._registry[label].read_only for label in both):
                 titles = " or ".join(f"{self._registry[label].title} ({label})" for label in both)
                 return Answered("choice", f"Did you mean {titles}?", "retrieval", choices=both)
         return _Found(best.label, self._examples[best.label][best.utterance.position])
 
     def _is_strange(self, best: Candidate, reading: Reading, masked: str) -> bool:
-        if best.label == PAGES:
-            return best.score < LEAST_SCORE_PAGES
-        if self._index.understood(masked, FUNCTION_WORDS | _MASKS) < LEAST_UNDERSTOOD:
+        if best.label == OUTSIDE or best.score < LEAST_SCORE:
             return True
-        return best.score < (LEAST_SCORE_NAMED if reading.names_something else LEAST_SCORE)
+        if best.label == PAGES or best.score >= CERTAIN_SCORE or reading.names_something:
+            return False
+        return self._ranking.understood(masked, FUNCTION_WORDS | _MASKS) < LEAST_UNDERSTOOD
 
     def _topics(self) -> str:
         titles = [f"“{o.examples[0].question}”" for o in self._registry if o.examples and o.read_only]
         return "I can answer, for instance: " + ", ".join(titles[:8])
 
+    @cached_property
+    def _documentation(self) -> Pages:
+        return Pages()
+
     def _quote(self, reading: Reading) -> Answered:
-        if self._pages is None:
-            self._pages = Pages()
-        page = self._pages.find(reading.folded)
+        page = self._documentation.find(reading.folded)
         if page is None:
             return _refused("The documentation says nothing near to that.", self._topics())
         text = f"{page.text}\n(from the documentation: {page.link})"

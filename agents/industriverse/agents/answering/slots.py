@@ -37,12 +37,19 @@ SLOTS = frozenset(
         "cursor",
         "nonce",
         "zone",
+        "address",
+        "channel",
+        "rows",
+        "field_id",
     ]
 )
 """Arguments that are never taken over from an example."""
 
 _ASSETS = {"ceu": "CEU", "compute": "CEU", "pft": "PFT", "proof": "PFT", "munt": "MUNT", "model unit": "MUNT"}
 _LIMIT = re.compile(r"\b(?:last|latest|newest|top|first) (\d{1,3}) (?!s\b|sec|min|h\b|hour|day|week)")
+_THRESHOLD = re.compile(r"\b(?:above|over|exceeds?|more than|higher than|greater than) (-?\d+(?:\.\d+)?)")
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
+_ROWS = re.compile(r"\b(\d{1,6}) (?:samples|rows|readings|values)\b")
 _WHO = re.compile(r"\b(?:user|caller|principal|account of|by|did|has|of|from) ([a-z][\w.@-]*[\w])")
 _NOBODY = frozenset(
     [
@@ -282,6 +289,25 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
     def principal() -> str | None:
         return next((name for name in who if "-" in name or "@" in name or "." in name), None)
 
+    def one_channel() -> str | None:
+        channels = _channels(situation) or []
+        return channels[0] if len(channels) == 1 else None
+
+    def bound() -> float | int | None:
+        field = declared.input_model.model_fields.get("limit")
+        if field is not None and float in get_args(field.annotation):
+            above = _THRESHOLD.search(reading.folded)
+            return float(above[1]) if above and one_channel() else None
+        return int(limit[1]) if limit else None
+
+    def matched(pattern: re.Pattern[str]) -> str | None:
+        found = pattern.search(reading.folded)
+        return found[found.lastindex or 0] if found else None
+
+    def rows() -> int | None:
+        said = matched(_ROWS)
+        return None if said is None else int(said)
+
     return {
         "at": lambda: _at(situation),
         "start": lambda: None if times.start_ns is None or moved else time_text(times.start_ns),
@@ -295,7 +321,10 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
         "plant_id": lambda: stream_of(situation),
         "principal": principal,
         "account": lambda: "treasury" if "treasury" in reading.folded else None,
-        "limit": lambda: int(limit[1]) if limit else None,
+        "limit": bound,
+        "channel": one_channel,
+        "address": lambda: matched(_ADDRESS),
+        "rows": rows,
     }
 
 
@@ -336,9 +365,9 @@ def fill(declared: Operation, example: Example | None, situation: Situation) -> 
         elif name in fillers:
             value = fillers[name]()
         elif name not in SLOTS and get_origin(field.annotation) is Literal:
-            value = (
-                None if name in arguments else _word_of(get_args(field.annotation), situation.reading.folded)
-            )
+            said = _word_of(get_args(field.annotation), situation.reading.folded)
+            # A format is named by its own name alone; other choices are everyday words, so the example knows better.
+            value = None if name in arguments and name != "form" else said
         else:
             value = free.get(name) if name not in SLOTS and name not in arguments else None
         if isinstance(value, Missing):

@@ -142,13 +142,30 @@ RELATED_WORDS = frozenset(_CANON)
 """Words that are understood as others, so that no example need have them."""
 
 
+_SHORT = {
+    "tmrw": "tomorrow",
+    "tmr": "tomorrow",
+    "tomorow": "tomorrow",
+    "yday": "yesterday",
+    "fcst": "forecast",
+    "tk": "tank",
+    "jct": "junction",
+    "prob": "probability",
+    "u": "you",
+    "ur": "your",
+    "rn": "right now",
+    "ack": "acknowledge",
+}
+_ABBREVIATED = re.compile(r"(?<![\w.-])(?:" + "|".join(_SHORT) + r")(?![\w.-])")
+
+
 def fold(text: str) -> str:
-    """Lower case, plain quotes and spaces; control characters and look-alike forms are gone."""
+    """Lower case, plain quotes and spaces, chat abbreviations written out; control and look-alike signs are gone."""
     plain = unicodedata.normalize("NFKC", text).translate(
         {0x2019: "'", 0x2018: "'", 0x2013: "-", 0x2212: "-"}
     )
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in plain)
-    return " ".join(kept.casefold().split())
+    return _ABBREVIATED.sub(lambda match: _SHORT[match[0]], " ".join(kept.casefold().split()))
 
 
 def tokens(masked: str) -> list[str]:

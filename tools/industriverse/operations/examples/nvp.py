@@ -4,7 +4,7 @@ from typing import Final
 
 from industriverse.operations.examples import asked
 
-__all__ = ["FORECAST"]
+__all__ = ["ENSEMBLE", "FIELD", "FORECAST"]
 
 FORECAST: Final = asked(
     "Where will the tank levels be in six hours?",
@@ -49,4 +49,50 @@ FORECAST: Final = asked(
     "expected development until midnight",
     stream="water",
     horizon_hours=6.0,
+)
+
+ENSEMBLE: Final = (
+    *asked(
+        "How sure is the forecast of the water network?",
+        "run an ensemble forecast of water",
+        "ensemble forecast for the next 6 hours",
+        "ensemble spread of water",
+        "do the members of the ensemble agree",
+        "how much do the ensemble members differ",
+        "where does the forecast error come from",
+        "error of the forecast by source",
+        "error budget of the prediction",
+        "how much of the error is numerical",
+        "discretisation error of the forecast",
+        "is mass conserved in the forecast",
+        "does the forecast keep its balance",
+        "entropy of the forecast",
+        "entropy production of the predicted field",
+        "probability that tank 1 exceeds 5 m",
+        "chance that the level goes above 4 m in 3 hours",
+        "how likely is it that tank 2 rises above 6 m",
+        "how many evaluations did the forecast cost",
+        "compute cost of an ensemble forecast",
+        "how uncertain is the prediction and why",
+        "uncertainty of the forecast by source",
+        "forecast with measured error",
+        "which part of the forecast error is due to the model",
+        "risk that the pressure exceeds the limit",
+        "ensemble mean and spread in 12 hours",
+        "several members forecast of water",
+        "how confident are you in the forecast",
+        "does half the time step change the forecast",
+        stream="water",
+        horizon_hours=6.0,
+    ),
+    *asked("forecast the field", "ensemble forecast of the field", "error of the field forecast"),
+)
+
+FIELD: Final = asked(
+    "Keep these frames of a field",
+    "store a temperature field to be forecast",
+    "upload frames of the heat equation",
+    domain="heat",
+    frames=[[[[20.0, 20.5], [21.0, 20.5]]]],
+    frame_s=1.0,
 )

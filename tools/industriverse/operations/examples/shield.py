@@ -3,8 +3,22 @@
 from typing import Final
 
 from industriverse.operations.examples import asked
+from industriverse.operations.registry import Example
 
-__all__ = ["ACT", "EXPLAIN", "PLAN", "REVERT", "THREATS"]
+__all__ = [
+    "ACT",
+    "ANALYZE",
+    "CONTAIN",
+    "CORRELATE",
+    "EXPLAIN",
+    "EXPORT",
+    "MODE",
+    "PLAN",
+    "REVERT",
+    "REVIEW",
+    "THREATS",
+    "TRIAGE",
+]
 
 _INCIDENT: Final = "incident-0123456789abcdef"
 
@@ -159,5 +173,163 @@ REVERT: Final = asked(
     "take the action back",
     "roll the response back",
     "revert what you did",
+    plan_id="plan-0123456789abcdef",
+)
+
+ANALYZE: Final = asked(
+    "Which sensor of the water network lies?",
+    "is a sensor lying",
+    "which sensors are not telling the truth",
+    "is some reading falsified",
+    "has a sensor been spoofed",
+    "is anyone replaying old readings",
+    "replay attack on the sensors",
+    "are readings being repeated",
+    "is the level of tank 1 frozen",
+    "which channel contradicts the others",
+    "do the sensors contradict each other",
+    "what should tank 1 really read",
+    "rebuild the true value of tank 1",
+    "real value behind the falsified sensor",
+    "analyse the last 500 samples",
+    "analyze the latest window of water",
+    "deep analysis of water",
+    "which invariants are broken",
+    "which relations no longer hold",
+    "is a physical law violated",
+    "how noisy are the sensors",
+    "noise of the channels",
+    "can I believe the sensors",
+    "can the reading of pump 3 be trusted",
+    "is the telemetry genuine",
+    "have measurements been tampered with",
+    "manipulated sensor values",
+    "forged telemetry",
+    "does the mass balance still close",
+    "check the sensors for consistency",
+    "are the measurements plausible",
+    "false data injection",
+    "phase analysis of the stream",
+    stream="water",
+)
+
+CORRELATE: Final = asked(
+    "Do the network alert and the pump alarm belong together?",
+    "are these incidents related",
+    "do the incidents belong together",
+    "is it one attack or several",
+    "join the incidents",
+    "join cyber and physical incidents",
+    "which incidents form one attack",
+    "cross-layer patterns",
+    "cross layer attack patterns",
+    "is there a pattern across the incidents",
+    "correlate the incidents of the last hour",
+    "correlated alerts",
+    "is the cyber alert linked to the physical alarm",
+    "group the incidents",
+    "campaign across network and plant",
+    "was the plc attack the cause of the pump alarm",
+    "combine the alerts into one story",
+    "how critical is the combined incident",
+    "connection between the network incident and the tank alarm",
+    "which alerts go together",
+    "hybrid attack",
+    "does the intrusion explain the physical disturbance",
+    "incidents across layers",
+    "multi stage attack",
+    "link between the alerts",
+)
+
+EXPORT: Final = (
+    *asked(
+        "Give me the incident as STIX",
+        "STIX bundle of the incident",
+        "stix 2.1 export",
+        incident_id=_INCIDENT,
+        form="stix",
+    ),
+    *asked(
+        "export the incident",
+        "export incident-0123456789abcdef",
+        "incident in OCSF",
+        "ocsf finding of the incident",
+        "machine readable version of the incident",
+        "format the incident for our SIEM",
+        "the incident for splunk",
+        "hand the ticket over to the soc in a standard format",
+        "download the incident",
+        incident_id=_INCIDENT,
+        form="ocsf",
+    ),
+    *asked("incident as ECS", "elastic common schema of the incident", incident_id=_INCIDENT, form="ecs"),
+    *asked("incident as CEF", "cef line of the incident", incident_id=_INCIDENT, form="cef"),
+    *asked("incident as syslog", "syslog message of the incident", incident_id=_INCIDENT, form="syslog"),
+    *asked(
+        "signed bundle of the incident",
+        "everything about the incident in all formats",
+        "share the incident with another site, signed",
+        incident_id=_INCIDENT,
+        form="bundle",
+    ),
+)
+
+CONTAIN: Final = (
+    *asked(
+        "Block 10.0.0.9",
+        "how would I block 10.0.0.9",
+        "nftables script that blocks 10.0.0.9",
+        "firewall rule against 10.0.0.9",
+        "write a firewall rule for the incident",
+        incident_id=_INCIDENT,
+        kind="block_address",
+        address="10.0.0.9",
+    ),
+    *asked(
+        "how would I cut 10.0.0.9 off the network",
+        "isolation script for host 10.0.0.9",
+        incident_id=_INCIDENT,
+        kind="isolate_host",
+        address="10.0.0.9",
+    ),
+    *asked(
+        "how could the traffic of 10.0.0.9 be throttled",
+        "rate limit for 10.0.0.9",
+        incident_id=_INCIDENT,
+        kind="limit_rate",
+        address="10.0.0.9",
+    ),
+    *asked(
+        "kubernetes network policy against the attack",
+        "NetworkPolicy that isolates the pods",
+        incident_id=_INCIDENT,
+        kind="isolate_pods",
+    ),
+)
+
+TRIAGE: Final = (
+    Example("Assign the incident to Ada", {"incident_id": _INCIDENT, "change": "assign", "assignee": "Ada"}),
+    *asked("acknowledge the incident", "take over the ticket", incident_id=_INCIDENT, change="acknowledge"),
+    *asked("close the incident", "resolve the ticket", incident_id=_INCIDENT, change="close"),
+    *asked("reopen the incident", incident_id=_INCIDENT, change="reopen"),
+    *asked("add a note to the incident", "comment on the ticket", incident_id=_INCIDENT, change="note"),
+    *asked("suppress alerts of tank 1", "mute this asset", incident_id=_INCIDENT, change="suppress"),
+    *asked("judge the incident a false alarm", incident_id=_INCIDENT, change="judge"),
+)
+
+MODE: Final = asked(
+    "Switch to autonomous mode",
+    "set the mode to passive",
+    "go into emergency mode",
+    "let the shield act by itself from now on",
+    "stop acting on your own",
+    "change to detect mode",
+    mode="detect",
+)
+
+REVIEW: Final = asked(
+    "Was plan-0123456789abcdef worth carrying out?",
+    "did plan-0123456789abcdef help",
+    "is it better to keep plan-0123456789abcdef or to take it back",
     plan_id="plan-0123456789abcdef",
 )

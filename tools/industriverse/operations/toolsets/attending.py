@@ -4,7 +4,8 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.attending import attend, reflect
 from industriverse.operations.context import OperationContext
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import eil as examples
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.times import time_text
 
 __all__ = [
@@ -95,7 +96,7 @@ class ReflectOutput(BaseModel):
     scope="read",
     title="Where to look",
     read_only=True,
-    examples=(Example("Which sensors of the water network stand out?", {"stream": "water"}),),
+    examples=examples.ATTENTION,
 )
 async def eil_attention(request: AttentionInput, context: OperationContext) -> AttentionOutput:
     """Tell which channels hold the free-energy excess of a stream, whether it grows, and what drives what.
@@ -140,7 +141,7 @@ async def eil_attention(request: AttentionInput, context: OperationContext) -> A
     scope="read",
     title="Record of one's own expectations",
     read_only=True,
-    examples=(Example("How good were your forecasts of the water network?", {"stream": "water"}),),
+    examples=examples.REFLECT,
 )
 async def eil_reflect(request: ReflectInput, context: OperationContext) -> ReflectOutput:
     """Compare earlier expectations of a stream with what came: coverage, Brier score, and leave to act alone.

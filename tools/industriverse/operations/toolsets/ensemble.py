@@ -15,7 +15,8 @@ from industriverse.operations.ensembling import (
     store_field,
 )
 from industriverse.operations.errors import InvalidArgumentsError
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import nvp as examples
+from industriverse.operations.registry import OperationInput, operation
 
 __all__ = ["EnsembleInput", "EnsembleOutput", "FieldInput", "FieldOutput", "nvp_ensemble", "nvp_field"]
 
@@ -101,6 +102,7 @@ class EnsembleOutput(BaseModel):
     toolset="nvp",
     scope="forecast",
     title="Keep a field to be forecast",
+    examples=examples.FIELD,
     idempotent=True,
 )
 async def nvp_field(request: FieldInput, context: OperationContext) -> FieldOutput:
@@ -138,8 +140,8 @@ def _output(found: Measured, with_values: bool) -> EnsembleOutput:
     scope="forecast",
     title="Forecast with measurements",
     read_only=True,
+    examples=examples.ENSEMBLE,
     cost=1_000,
-    examples=(Example("How sure is the forecast of the water network?", {"stream": "water"}),),
 )
 async def nvp_ensemble(request: EnsembleInput, context: OperationContext) -> EnsembleOutput:
     """Forecast a field or a stream by an ensemble, with the error by source, the balance and the entropy.

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
+from industriverse.operations.examples import eil as examples
 from industriverse.operations.incidents import keep_event_tickets, keep_found_event_tickets
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 from industriverse.signals.events import Event, EventRead, read_log_lines, read_suricata, read_zeek
@@ -207,7 +208,9 @@ def _learn(services: Services, request: LearnEventsInput) -> LearnEventsOutput:
         promised_per_day=calibration.promised_per_day,
         lowest_certifiable_per_day=calibration.lowest_certifiable_per_day,
         budget_certified=calibration.certified,
-        note=note + calibration.statement(),
+        note=note
+        + calibration.statement()
+        + "".join(f" Dropped, judge its next ticket: verdict {sentence}." for sentence in learned.dropped),
     )
 
 
@@ -286,7 +289,7 @@ async def signal_learn_events(request: LearnEventsInput, context: OperationConte
     scope="read",
     title="State of a stream of events",
     read_only=True,
-    examples=(Example("Who did something unusual on the network?", {"stream": "network"}),),
+    examples=examples.EVENTS,
 )
 async def eil_events(request: EventStateInput, context: OperationContext) -> EventStateOutput:
     """List the latest tickets of a stream of events: who left its habits, when, and the leading reason.

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotFoundError
+from industriverse.operations.examples import eil as examples
 from industriverse.operations.incidents import is_of_events
 from industriverse.operations.journal import ShiftEntry, WorkEntry
 from industriverse.operations.judging import judge_ticket
@@ -142,7 +143,9 @@ def _on_shift(services: Services, live: LiveStream, request: FeedbackInput, by: 
     )
 
 
-@operation("eil_feedback", toolset="eil", scope="learn", title="Say what a ticket was")
+@operation(
+    "eil_feedback", toolset="eil", scope="learn", title="Say what a ticket was", examples=examples.FEEDBACK
+)
 async def eil_feedback(request: FeedbackInput, context: OperationContext) -> FeedbackOutput:
     """Say of a ticket or a regime shift that it was false, true or planned work.
 
@@ -164,7 +167,9 @@ async def eil_feedback(request: FeedbackInput, context: OperationContext) -> Fee
     return await context.platform.run(take, context.platform.services)
 
 
-@operation("eil_expect", toolset="eil", scope="learn", title="Announce planned work")
+@operation(
+    "eil_expect", toolset="eil", scope="learn", title="Announce planned work", examples=examples.EXPECT
+)
 async def eil_expect(request: ExpectInput, context: OperationContext) -> ExpectOutput:
     """Announce planned work: a regime shift that begins in its time on its channels is admitted when it is fitted.
 

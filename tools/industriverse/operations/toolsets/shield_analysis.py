@@ -4,7 +4,8 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.costs import Cost, count_steps
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples import shield as examples
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
 
@@ -90,7 +91,7 @@ def _number(value: float) -> float | None:
     title="Analyse a window",
     read_only=True,
     cost=Cost(base=1, field="rows", per_unit=3.0),
-    examples=(Example("Which sensor of the water network lies?", {"stream": "net3"}),),
+    examples=examples.ANALYZE,
 )
 async def shield_analyze(request: AnalyzeInput, context: OperationContext) -> AnalyzeOutput:
     """Look at a window through every phase: noise, invariants, copies, who lies and what it should read.
@@ -188,7 +189,7 @@ class CorrelateOutput(BaseModel):
     scope="read",
     title="Join incidents across layers",
     read_only=True,
-    examples=(Example("Do the network alert and the pump alarm belong together?", {}),),
+    examples=examples.CORRELATE,
 )
 async def shield_correlate(request: CorrelateInput, context: OperationContext) -> CorrelateOutput:
     """Join cyber, physical and energy incidents by asset and time, and name the cross-layer patterns they show."""

@@ -6,9 +6,10 @@ from pydantic import BaseModel, Field
 
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
+from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import incident_of
 from industriverse.operations.judging import judge_incident
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import parse_time, time_text
 
@@ -27,7 +28,6 @@ __all__ = [
     "shield_triage",
 ]
 
-_INCIDENT = "incident-0123456789abcdef"
 Change = Literal["acknowledge", "close", "reopen", "assign", "note", "judge", "suppress", "lift", "show"]
 
 
@@ -71,11 +71,7 @@ class TriageOutput(BaseModel):
     toolset="shield",
     scope="respond",
     title="Handle an incident",
-    examples=(
-        Example(
-            "Assign the incident to Ada", {"incident_id": _INCIDENT, "change": "assign", "assignee": "Ada"}
-        ),
-    ),
+    examples=examples.TRIAGE,
 )
 async def shield_triage(request: TriageInput, context: OperationContext) -> TriageOutput:
     """Acknowledge, close, reopen, assign, annotate, judge or suppress an incident; every change stays on record.
@@ -164,7 +160,7 @@ class ExportOutput(BaseModel):
     scope="read",
     title="Export an incident",
     read_only=True,
-    examples=(Example("Give me the incident as STIX", {"incident_id": _INCIDENT, "form": "stix"}),),
+    examples=examples.EXPORT,
 )
 async def shield_export(request: ExportInput, context: OperationContext) -> ExportOutput:
     """Write an incident as OCSF 1.5, STIX 2.1, ECS, CEF or syslog, or as one signed bundle of all of them.
@@ -222,9 +218,7 @@ class ContainOutput(BaseModel):
     scope="plan",
     title="Write a containment",
     read_only=True,
-    examples=(
-        Example("Block 10.0.0.9", {"incident_id": _INCIDENT, "kind": "block_address", "address": "10.0.0.9"}),
-    ),
+    examples=examples.CONTAIN,
 )
 async def shield_contain(request: ContainInput, context: OperationContext) -> ContainOutput:
     """Write a containment as an nftables script or a Kubernetes NetworkPolicy, with difference, cost and reversal.
@@ -284,7 +278,14 @@ class ModeOutput(BaseModel):
         return f"mode {self.mode} (before: {self.before})"
 
 
-@operation("shield_mode", toolset="shield", scope="respond", title="Set the mode", idempotent=True)
+@operation(
+    "shield_mode",
+    toolset="shield",
+    scope="respond",
+    title="Set the mode",
+    idempotent=True,
+    examples=examples.MODE,
+)
 async def shield_mode(request: ModeInput, context: OperationContext) -> ModeOutput:
     """Set how much the shield may do by itself; what cannot be undone always needs a person."""
 

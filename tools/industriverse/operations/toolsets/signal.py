@@ -48,12 +48,17 @@ class CompileOutput(BaseModel):
     lowest_certifiable_per_day: float
     budget_certified: bool
     proof_window_samples: int | None
+    carried_over: list[str] = Field(description="Limits, announced work and verdicts that still hold")
+    dropped: list[str] = Field(description="What was said of the stream and no longer holds, with the reason")
     note: str
 
     def __str__(self) -> str:
-        return (
+        lines = [
             f"{self.stream}: learned {self.channels} channels from {self.clean_rows} clean rows. {self.note}"
-        )
+        ]
+        lines += [f"carried over: {sentence}" for sentence in self.carried_over]
+        lines += [f"dropped: {sentence}" for sentence in self.dropped]
+        return "\n".join(lines)
 
 
 def _output(stream: str, learned: Learned) -> CompileOutput:
@@ -76,6 +81,8 @@ def _output(stream: str, learned: Learned) -> CompileOutput:
         lowest_certifiable_per_day=calibration.lowest_certifiable_per_day,
         budget_certified=calibration.certified,
         proof_window_samples=None if learned.equilibrium is None else learned.equilibrium.window,
+        carried_over=list(learned.carried_over),
+        dropped=list(learned.dropped),
         note=note,
     )
 
