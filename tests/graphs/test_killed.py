@@ -13,7 +13,19 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from prepared_plant import PLANT, Prepared
 from stdio_server import kill, parameters
 
-NODES = ("sense", "assess", "forecast", "reflect", "plan", "approve", "act", "verify", "prove", "record")
+NODES = (
+    "sense",
+    "assess",
+    "forecast",
+    "reflect",
+    "plan",
+    "approve",
+    "act",
+    "verify",
+    "review",
+    "prove",
+    "record",
+)
 
 
 async def approve(context: Any, params: ElicitRequestParams) -> ElicitResult:

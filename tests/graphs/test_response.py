@@ -93,6 +93,7 @@ def test_an_approved_plan_brings_equilibrium_back_and_is_proved_and_remembered(
         "approve",
         "act",
         "verify",
+        "review",
         "prove",
         "record",
     ]
@@ -165,7 +166,9 @@ def test_a_plan_that_is_not_enough_is_thought_over_and_the_person_asked_again(
     on(alarmed, tale)
 
 
-def test_autonomous_mode_asks_before_what_cannot_be_undone(alarmed: Path, story: Prepared) -> None:
+def test_autonomous_mode_asks_where_its_record_is_too_short_and_offers_what_can_be_undone(
+    alarmed: Path, story: Prepared
+) -> None:
     async def tale(platform: Platform) -> None:
         asked: list[str] = []
 
@@ -174,10 +177,12 @@ def test_autonomous_mode_asks_before_what_cannot_be_undone(alarmed: Path, story:
             return ApprovalAnswer(approved=False)
 
         run = await respond(platform, story.incident_id, answer=note, mode="autonomous")
-        assert run.state["irreversible"]
+        assert not run.state["irreversible"]
         assert len(asked) == 1
-        assert "CANNOT be undone" in asked[0]
+        assert "CANNOT be undone" not in asked[0]
+        assert "of 30 expectations" in run.state["record"]
         assert run.outcome == "declined"
+        assert commands(platform) == []
 
     on(alarmed, tale)
 

@@ -53,7 +53,7 @@ def actual_loss(commands: tuple[Command, ...], seed: int = 1, hours: int = 24) -
     plant.advance(hours * HOUR)
     service = plant.service(now)
     plant.close()
-    return service.lost_m3, service.overflow_m3
+    return service.lost, service.wasted
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -66,7 +66,7 @@ def test_a_clean_plant_goes_where_the_twin_says(twin: WaterNetworkTwin, seed: in
     for tank in ("tank-1", "tank-2", "tank-3"):
         error = rollout.frame.column(f"{tank}.level") - frame.column(f"{tank}.level")
         assert np.abs(error).max() < 1.2, tank
-    assert rollout.service.lost_m3 == 0
+    assert rollout.service.lost == 0
     plant.close()
 
 
@@ -92,10 +92,10 @@ def test_the_twin_ranks_commands_as_the_plant_does(twin: WaterNetworkTwin, attac
         predicted = twin.predict_from(attacked_frame, hours=24, distrusted=DISTRUSTED, commands=commands)
         lost, spilled = actual_loss(commands)
         if lost < 1:
-            assert predicted.service.lost_m3 < 1, name
+            assert predicted.service.lost < 1, name
         else:
-            assert predicted.service.lost_m3 == pytest.approx(lost, rel=0.2), name
-        assert (predicted.service.overflow_m3 > 0) == (spilled > 0), name
+            assert predicted.service.lost == pytest.approx(lost, rel=0.2), name
+        assert (predicted.service.wasted > 0) == (spilled > 0), name
 
 
 def test_a_stuck_pump_is_not_freed_by_isolation(twin: WaterNetworkTwin, attacked_frame: Frame) -> None:
@@ -104,7 +104,7 @@ def test_a_stuck_pump_is_not_freed_by_isolation(twin: WaterNetworkTwin, attacked
         rollout = twin.predict_from(
             attacked_frame, hours=24, distrusted=DISTRUSTED, hypothesis=stuck, commands=commands
         )
-        assert rollout.service.lost_m3 > 10_000
+        assert rollout.service.lost > 10_000
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])

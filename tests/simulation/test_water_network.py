@@ -55,9 +55,9 @@ def test_the_plant_keeps_the_protocol_and_calls_itself_a_simulation(clean: Water
 def test_two_clean_weeks_lose_no_service(clean: WaterNetworkPlant, clean_frame: Frame) -> None:
     assert len(clean_frame) == 14 * DAY
     service = clean.service()
-    assert service.requested_m3 > 500_000
+    assert service.requested > 500_000
     assert service.lost_share < 1e-5
-    assert service.overflow_m3 == 0
+    assert service.wasted == 0
     assert service.steps == 14 * DAY
 
 
@@ -90,8 +90,8 @@ def test_water_is_conserved_in_every_tank() -> None:
 def test_an_attack_without_response_costs_service_within_hours() -> None:
     plant = attacked()
     assert plant.service(ATTACK.start_step).lost_share > 0.25
-    assert plant.lost_by_step_m3().sum() == pytest.approx(plant.service().lost_m3)
-    assert plant.service().lost_m3 == pytest.approx(plant.service(ATTACK.start_step).lost_m3, abs=1)
+    assert plant.lost_by_step_m3().sum() == pytest.approx(plant.service().lost)
+    assert plant.service().lost == pytest.approx(plant.service(ATTACK.start_step).lost, abs=1)
     plant.close()
 
 
@@ -118,7 +118,7 @@ def test_isolation_with_an_estimated_level_restores_the_plant_without_spilling()
     plant = attacked(*RECOVERY)
     service = plant.service(ATTACK.start_step)
     assert service.lost_share < 1e-5
-    assert service.overflow_m3 == 0
+    assert service.wasted == 0
     plant.close()
 
 
@@ -127,7 +127,7 @@ def test_isolation_with_the_wired_link_restores_plant_and_telemetry() -> None:
     plant = attacked(RECOVERY[0], wired)
     service = plant.service(ATTACK.start_step)
     assert service.lost_share < 1e-5
-    assert service.overflow_m3 == 0
+    assert service.wasted == 0
     truth = plant.true_levels_m()["tank-1"]
     assert plant.advance(1).column("tank-1.level")[0] == pytest.approx(truth, abs=0.05)
     plant.revert("wire")
@@ -139,7 +139,7 @@ def test_forcing_the_pump_keeps_service_but_spills() -> None:
     plant = attacked(Command("hand", "force_pump", "pump-335", "open"))
     service = plant.service(ATTACK.start_step)
     assert service.lost_share < 1e-5
-    assert service.overflow_m3 > 1_000
+    assert service.wasted > 1_000
     plant.close()
 
 
@@ -160,7 +160,7 @@ def test_plausible_commands_that_do_not_help_change_little(command: Command) -> 
 
 def test_a_late_response_brings_service_back() -> None:
     plant = attacked(delay_h=0, hours=16)
-    assert plant.service().last_step_lost_m3 > 0.3 * plant.service().last_step_requested_m3
+    assert plant.service().last_step_lost > 0.3 * plant.service().last_step_requested
     for command in RECOVERY:
         plant.apply(command)
     plant.advance(2 * DAY)
@@ -211,7 +211,7 @@ def test_a_patient_intruder_strikes_when_the_level_is_low() -> None:
     began = plant.attack_began_step
     assert began is not None
     assert began > 12 * HOUR
-    assert plant.service(began).lost_m3 > 1_000
+    assert plant.service(began).lost > 1_000
     plant.close()
 
 

@@ -29,6 +29,7 @@ def build_response_graph(
     graph.add_node("approve", nodes.approve)
     graph.add_node("act", nodes.act)
     graph.add_node("verify", nodes.verify)
+    graph.add_node("review", nodes.review)
     graph.add_node("revert", nodes.revert)
     graph.add_node("prove", nodes.prove)
     graph.add_node("record", nodes.record)

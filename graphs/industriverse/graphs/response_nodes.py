@@ -13,8 +13,9 @@ from langgraph.types import Command, interrupt
 
 from industriverse.graphs.ace import build_ace_graph
 from industriverse.graphs.errors import ToolCallError
-from industriverse.graphs.response_limits import why_ask
-from industriverse.graphs.state import AceState, GraphContext, ResponseState, tell
+from industriverse.graphs.response_limits import LIMITS, why_ask
+from industriverse.graphs.state import AceState, GraphContext, ResponseState, TilState, tell
+from industriverse.graphs.til import build_til_graph
 
 __all__ = [
     "act",
@@ -26,26 +27,29 @@ __all__ = [
     "record",
     "reflect",
     "revert",
+    "review",
     "sense",
     "verify",
 ]
 
-VERIFY_STEP_HOURS = 1.0
-"""How long is waited between two looks at the stream."""
-
-VERIFY_LIMIT_HOURS = 72.0
-"""A plant that is not back by then is taken to be no better off, and the actions are reverted."""
+MOST_LOOKS = 72
+"""Looks at a plant, each after its own pace, after which it is asked whether the actions are worth keeping."""
 
 RECOVERED_AFTER_LOOKS = 24
-"""Consecutive calm looks that count as recovery: a whole day, because a wrong action can look right for hours."""
+"""Consecutive calm looks that count as recovery: a whole day where the pace is an hour, because a wrong action
+can look right for hours."""
 
 REPLAN_AFTER_LOOKS = 6
 """Restless looks after which the plan is thought over: by then there is evidence that the first one lacked."""
 
+GIVEN_UP_AFTER_LOOKS = 24
+"""Restless looks after the last plan that end the watch of a run without a person: a new run may find a new plan."""
+
 MOST_PLANS = 3
 """Plans tried in one run; after that it only watches, and reverts if the plant does not come back."""
 
-FORECAST_HOURS = 6.0
+FORECAST_PACES = 6.0
+"""How far ahead is asked, in paces of the plant: six hours for a water network, half an hour for hosts."""
 
 FORECAST_GOALS = {"accuracy": 0.5, "width": 3.0, "budget_steps": 7_000}
 """Advice beside a response: half a standard deviation is worth saying, and is not worth a second ensemble."""
@@ -64,6 +68,7 @@ async def sense(state: ResponseState, runtime: Runtime[GraphContext]) -> Respons
         "stream": incident["stream"],
         "plant_id": regime["plant_id"] or "",
         "plant_hours": regime["plant_hours"] or 0.0,
+        "pace_hours": regime["plant_pace_hours"] or 1.0,
         "free_energy_before": regime["free_energy_kt"],
     }
 
@@ -92,7 +97,7 @@ async def forecast(
 async def _questioned_forecast(state: ResponseState, runtime: Runtime[GraphContext]) -> str:
     """What ACE gives out, or why it abstains: a response must not wait for a forecast that cannot be made."""
     start: AceState = {
-        "question": {"stream": state["stream"], "horizon_hours": FORECAST_HOURS},
+        "question": {"stream": state["stream"], "horizon_hours": FORECAST_PACES * state["pace_hours"]},
         "goals": FORECAST_GOALS,
         "may_infer": [],
     }
@@ -101,10 +106,19 @@ async def _questioned_forecast(state: ResponseState, runtime: Runtime[GraphConte
 
 
 async def reflect(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:
-    """Look at the record of earlier expectations: autonomy is earned by it."""
-    record = await runtime.context.call_tool("eil_reflect", {"stream": state["stream"]})
-    tell(runtime, f"reflect: {record['reason']}")
-    return {"may_act_alone": record["may_act"], "record": record["reason"]}
+    """Ask TIL where to look, whether to act, and whether its record allows acting without a person."""
+    start: TilState = {
+        "stream": state["stream"],
+        "horizon_hours": FORECAST_PACES * state["pace_hours"],
+        "options": [],
+    }
+    ended = await build_til_graph(None).ainvoke(start, context=runtime.context)
+    record = ended.get("record") or await runtime.context.call_tool(
+        "eil_reflect", {"stream": state["stream"]}
+    )
+    advice = ended["advice"] or f"none: {ended['reason']}"
+    tell(runtime, f"reflect: TIL advises {advice}; {record['reason']}")
+    return {"may_act_alone": record["may_act"], "record": record["reason"], "advice": advice}
 
 
 async def plan(
@@ -114,7 +128,14 @@ async def plan(
     if not state["plant_id"]:
         tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
         return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
-    proposed = await runtime.context.call_tool("shield_plan", {"incident_id": state["incident_id"]})
+    try:
+        proposed = await _best_plan(state, runtime)
+    except ToolCallError as refused:
+        # A model that cannot say where the plant stands makes no plan; what was done before is still watched.
+        tell(runtime, f"plan: none, {refused.message}")
+        if state.get("plan_ids"):
+            return Command(goto="verify", update={"plans_made": MOST_PLANS})
+        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
     update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
     if proposed["actions"]:
         tell(runtime, f"plan: {len(proposed['actions'])} actions")
@@ -128,6 +149,17 @@ async def plan(
     if state.get("plan_ids"):
         return Command(goto="verify", update=update)
     return Command(goto="__end__", update={**update, "plan_id": "", "outcome": "no_action"})
+
+
+async def _best_plan(state: ResponseState, runtime: Runtime[GraphContext]) -> dict[str, Any]:
+    """The best plan; while a run may still act alone, the best that can be undone, if any helps."""
+    request: dict[str, Any] = {"incident_id": state["incident_id"]}
+    limits = LIMITS.get(state["mode"])
+    if limits is not None and state.get("autonomous_plans", 0) < limits.plans:
+        alone = await runtime.context.call_tool("shield_plan", {**request, "reversible_only": True})
+        if alone["actions"]:
+            return alone
+    return await runtime.context.call_tool("shield_plan", request)
 
 
 def approve(
@@ -177,32 +209,73 @@ async def _look(state: ResponseState, runtime: Runtime[GraphContext], hours: flo
     return await runtime.context.call_tool("eil_regime", {"stream": state["stream"], "at": advanced["time"]})
 
 
-async def verify(
-    state: ResponseState, runtime: Runtime[GraphContext]
-) -> Command[Literal["plan", "prove", "revert"]]:
-    """Watch whether free energy comes back, and stays for a day; think again if it does not."""
-    hours = state.get("watched_hours", 0.0)
+async def verify(state: ResponseState, runtime: Runtime[GraphContext]) -> Command[Literal["review", "prove"]]:
+    """Watch whether free energy comes back, and stays; think again if it does not."""
+    hours, pace = state.get("watched_hours", 0.0), state["pace_hours"]
     calm = restless = 0
     may_think_again = state["plans_made"] < MOST_PLANS
     regime: dict[str, Any] = {}
-    while hours < VERIFY_LIMIT_HOURS and calm < RECOVERED_AFTER_LOOKS:
-        hours += VERIFY_STEP_HOURS
+    while hours < (MOST_LOOKS - 0.5) * pace and calm < RECOVERED_AFTER_LOOKS:
+        hours += pace
         regime = await _look(state, runtime, hours)
         back = not regime["alarm"] and regime["free_energy_kt"] <= regime["free_energy_limit_kt"]
         relapsed = regime["alarm"] and calm >= REPLAN_AFTER_LOOKS
         calm, restless = (calm + 1, 0) if back else (0, restless + 1)
         if may_think_again and (relapsed or restless >= REPLAN_AFTER_LOOKS):
-            tell(runtime, f"verify: not back after {hours:.0f} h; thinking again with what was seen since")
-            return Command(goto="plan", update={"watched_hours": hours})
+            tell(runtime, f"verify: not back after {hours:.3g} h; thinking again with what was seen since")
+            return Command(goto="review", update={"watched_hours": hours, "watch_ended": False})
+        if state["mode"] in LIMITS and restless >= GIVEN_UP_AFTER_LOOKS:
+            break
     recovered = calm >= RECOVERED_AFTER_LOOKS
-    after = hours - (calm - 1) * VERIFY_STEP_HOURS if recovered else hours
-    outcome = f"back in equilibrium after {after:.0f} h" if recovered else f"not back after {after:.0f} h"
+    after = hours - (calm - 1) * pace if recovered else hours
+    outcome = f"back in equilibrium after {after:.3g} h" if recovered else f"not back after {after:.3g} h"
     excess = f", free-energy excess {regime['free_energy_kt']:.1f} kT" if regime else ""
     tell(runtime, f"verify: {outcome}{excess}")
     update: ResponseState = {"recovered": recovered, "recovered_after_hours": after, "watched_hours": hours}
     if regime:
         update["free_energy_after"] = regime["free_energy_kt"]
-    return Command(goto="prove" if recovered else "revert", update=update)
+    return Command(goto="prove" if recovered else "review", update={**update, "watch_ended": True})
+
+
+async def review(
+    state: ResponseState, runtime: Runtime[GraphContext]
+) -> Command[Literal["plan", "revert", "__end__"]]:
+    """Take back plans that make things worse by what is known since, and keep those that hold the harm down."""
+    kept: list[str] = []
+    helped = False
+    for plan_id in state["plan_ids"]:
+        verdict = await _verdict(plan_id, runtime)
+        if verdict == "worse":
+            undone = await runtime.context.call_tool("shield_revert", {"plan_id": plan_id})
+            tell(runtime, f"review: a plan made things worse; {undone['text']}")
+            continue
+        helped = helped or verdict == "helps"
+        kept.append(plan_id)
+    taken_back = len(kept) < len(state["plan_ids"])
+    update: ResponseState = {"plan_ids": kept, "reverted": taken_back or state.get("reverted", False)}
+    if not state["watch_ended"]:
+        return Command(goto="plan", update=update)
+    if helped:
+        tell(runtime, "review: not in equilibrium, and worse without what was done, which stays in force")
+        return Command(goto="__end__", update={**update, "outcome": "contained"})
+    if kept:
+        return Command(goto="revert", update=update)
+    return Command(goto="__end__", update={**update, "outcome": "reverted"})
+
+
+async def _verdict(plan_id: str, runtime: Runtime[GraphContext]) -> str:
+    """What keeping a plan is expected to bring; a plan of which nothing is in force makes no difference."""
+    try:
+        reviewed = await runtime.context.call_tool("shield_review", {"plan_id": plan_id})
+    except ToolCallError as refused:
+        tell(runtime, f"review: {refused.message}")
+        return "no_difference"
+    tell(
+        runtime,
+        f"review: loss {reviewed['loss_with']:.4g} {reviewed['loss_unit']} with the plan, "
+        f"{reviewed['loss_without']:.4g} without",
+    )
+    return str(reviewed["verdict"])
 
 
 async def revert(state: ResponseState, runtime: Runtime[GraphContext]) -> ResponseState:

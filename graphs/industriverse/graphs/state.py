@@ -27,6 +27,9 @@ class ResponseState(TypedDict, total=False):
         stream: Stream of the incident.
         plant_id: Simulated plant behind the stream; empty for a real stream, for which no plan has actions yet.
         plant_hours: Simulated hours when the response began.
+        pace_hours: How long the plant takes to show what a command did.
+        advice: What TIL advised, or why it abstained.
+        watch_ended: Whether the time for watching is over.
         free_energy_before: Free-energy excess when the response began, kT.
         explanation: Why the incident was opened.
         forecast: Where the stream goes if nothing is done.
@@ -58,6 +61,7 @@ class ResponseState(TypedDict, total=False):
         record: That record in words.
         outcome: One word for the end; ``observed`` and ``advised`` end passive runs and those that only
             detect, ``unproved`` is calm again, but no window passed the checks of a proof,
+            ``contained`` is out of equilibrium, but worse off without what was done, which stays,
             ``not_done`` that the plan was refused or expired before anything was done.
     """
 
@@ -67,6 +71,9 @@ class ResponseState(TypedDict, total=False):
     stream: str
     plant_id: str
     plant_hours: float
+    pace_hours: float
+    advice: str
+    watch_ended: bool
     free_energy_before: float
     explanation: str
     forecast: str
@@ -97,7 +104,15 @@ class ResponseState(TypedDict, total=False):
     may_act_alone: bool
     record: str
     outcome: Literal[
-        "observed", "advised", "no_action", "declined", "recovered", "unproved", "reverted", "not_done"
+        "observed",
+        "advised",
+        "no_action",
+        "declined",
+        "recovered",
+        "unproved",
+        "contained",
+        "reverted",
+        "not_done",
     ]
 
 

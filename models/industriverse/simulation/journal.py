@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from industriverse.simulation.catalogue import make_plant, model_digest, spec_from_dict
 from industriverse.simulation.errors import JournalError
 from industriverse.simulation.journaled_plant import Event, JournaledPlant
-from industriverse.simulation.net3 import net3
-from industriverse.simulation.water_network import WaterNetworkPlant, WaterNetworkSpec
+from industriverse.simulation.plant import PlantSpec
 
 __all__ = ["REPLAY_VERSION", "JournalEntry", "PlantJournal"]
 
@@ -52,7 +52,7 @@ class JournalEntry:
     """
 
     plant_id: str
-    spec: WaterNetworkSpec
+    spec: PlantSpec
     created_ns: int
     events: int
     step: int
@@ -98,7 +98,7 @@ class PlantJournal:
         """Close the file; plants opened from it can no longer be advanced."""
         self._database.close()
 
-    def create(self, plant_id: str, spec: WaterNetworkSpec) -> JournaledPlant:
+    def create(self, plant_id: str, spec: PlantSpec) -> JournaledPlant:
         """Record a new plant, or open it if it exists with the same specification.
 
         Raises:
@@ -112,7 +112,7 @@ class PlantJournal:
             if row is None:
                 self._database.execute(
                     "INSERT INTO plants VALUES (?, ?, ?, ?, ?)",
-                    (plant_id, text, REPLAY_VERSION, net3().digest, time.time_ns()),
+                    (plant_id, text, REPLAY_VERSION, model_digest(spec), time.time_ns()),
                 )
             elif row["spec"] != text:
                 raise JournalError(
@@ -132,13 +132,15 @@ class PlantJournal:
         if row is None:
             known = ", ".join(entry.plant_id for entry in self.plants()) or "none"
             raise JournalError(f"no plant {plant_id!r} in {self.path}", hint=f"plants: {known}")
-        if row["replay_version"] != REPLAY_VERSION or row["network_digest"] != net3().digest:
+        spec = spec_from_dict(json.loads(row["spec"]))
+        digest = model_digest(spec)
+        if row["replay_version"] != REPLAY_VERSION or row["network_digest"] != digest:
             raise JournalError(
-                f"plant {plant_id!r} was recorded by replay version {row['replay_version']} on network "
-                f"{row['network_digest'][:12]}, this is version {REPLAY_VERSION} on {net3().digest[:12]}",
+                f"plant {plant_id!r} was recorded by replay version {row['replay_version']} on model "
+                f"{row['network_digest'][:12]}, this is version {REPLAY_VERSION} on {digest[:12]}",
                 hint="open it with the version that recorded it, or start a new plant",
             )
-        plant = WaterNetworkPlant.from_spec(WaterNetworkSpec.from_dict(json.loads(row["spec"])))
+        plant = make_plant(spec)
         return JournaledPlant(self, plant_id, plant)
 
     def plants(self) -> tuple[JournalEntry, ...]:
@@ -198,7 +200,7 @@ class PlantJournal:
     def _entry(self, row: dict[str, Any]) -> JournalEntry:
         events = self.events(row["plant_id"])
         steps = [event.payload["to_step"] for event in events if event.kind == "advance"]
-        spec = WaterNetworkSpec.from_dict(json.loads(row["spec"]))
+        spec = spec_from_dict(json.loads(row["spec"]))
         return JournalEntry(row["plant_id"], spec, row["created_ns"], len(events), max(steps, default=0))
 
     def _row(self, plant_id: str) -> dict[str, Any] | None:

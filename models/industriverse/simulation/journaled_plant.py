@@ -5,13 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from industriverse.signals import Channel, Frame
 from industriverse.simulation.errors import JournalError, SimulationError
-from industriverse.simulation.plant import Command, CommandSpec, ServiceReport
-from industriverse.simulation.water_network import WaterNetworkPlant, WaterNetworkSpec
+from industriverse.simulation.plant import Command, CommandSpec, PlantSpec, ServiceReport, SimulatedPlant
 
 __all__ = ["Event", "EventLog", "JournaledPlant"]
 
@@ -57,7 +53,7 @@ class JournaledPlant:
         JournalError: If replay does not give the recorded history.
     """
 
-    def __init__(self, log: EventLog, plant_id: str, plant: WaterNetworkPlant) -> None:
+    def __init__(self, log: EventLog, plant_id: str, plant: SimulatedPlant) -> None:
         self.plant_id = plant_id
         self._log = log
         self._plant = plant
@@ -72,7 +68,7 @@ class JournaledPlant:
         return self._plant.name
 
     @property
-    def spec(self) -> WaterNetworkSpec:
+    def spec(self) -> PlantSpec:
         """What determines the run."""
         return self._plant.spec
 
@@ -108,13 +104,10 @@ class JournaledPlant:
         """Service since a step (0 is the start)."""
         return self._plant.service(since_step)
 
-    def lost_by_step_m3(self) -> NDArray[np.float64]:
-        """Demand not delivered in each step so far, m3, shape (step,)."""
-        return self._plant.lost_by_step_m3()
-
-    def true_levels_m(self) -> dict[str, float]:
-        """Real tank levels by entity, m. For evaluation only."""
-        return self._plant.true_levels_m()
+    @property
+    def pace_s(self) -> float:
+        """Seconds in which the plant shows what a command did."""
+        return self._plant.pace_s
 
     @property
     def attack_began_step(self) -> int | None:

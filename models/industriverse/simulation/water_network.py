@@ -111,6 +111,11 @@ class WaterNetworkPlant:
         return float(self.spec.interval_s)
 
     @property
+    def pace_s(self) -> float:
+        """Seconds in which the plant shows what a command did: tanks of this size answer within the hour."""
+        return 3600.0
+
+    @property
     def step(self) -> int:
         """Number of samples produced so far."""
         return len(self._totals)
@@ -201,11 +206,11 @@ def summarise(totals: list[StepTotals]) -> ServiceReport:
     delivered = sum(t.delivered_m3 for t in totals)
     last = totals[-1] if totals else StepTotals(0.0, 0.0, 0.0)
     return ServiceReport(
-        requested_m3=requested,
-        delivered_m3=delivered,
-        lost_m3=requested - delivered,
-        overflow_m3=sum(t.overflow_m3 for t in totals),
+        requested=requested,
+        delivered=delivered,
+        lost=requested - delivered,
+        wasted=sum(t.overflow_m3 for t in totals),
         steps=len(totals),
-        last_step_lost_m3=last.requested_m3 - last.delivered_m3,
-        last_step_requested_m3=last.requested_m3,
+        last_step_lost=last.requested_m3 - last.delivered_m3,
+        last_step_requested=last.requested_m3,
     )

@@ -18,10 +18,12 @@ RECENT_ROWS = 512
 MOST_DRIVERS = 6
 """Channels among which transfer entropy is looked for: pairs grow with the square."""
 
-FEWEST_FORECASTS = 30
+FEWEST_FORECASTS, FEWEST_READINGS = 30, 32
 LEAST_COVERAGE, MOST_BRIER = 0.8, 0.25
 _NINETY = 1.6448536
 MOST_ORIGINS = 400
+WIDTH_RATE = 0.15
+"""How fast intervals learn from hits and misses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,9 @@ def _drivers(
 def reflect(services: Services, stream: str, *, horizon_hours: float) -> Reflection:
     """Compare what would have been expected at earlier samples with what came.
 
-    Every expectation uses only readings up to its own time. Autonomy needs enough of them, intervals that hold
+    Every expectation uses only readings up to its own time; its interval is widened after a miss and narrowed
+    after a hit, at rates that balance at 90 % (adaptive conformal inference, Gibbs and Candès, NeurIPS 2021).
+    Autonomy needs enough of them, intervals that hold
     and probabilities with a Brier score no worse than tossing a coin; the base rate's is given beside it.
 
     Raises:
@@ -157,14 +161,20 @@ def reflect(services: Services, stream: str, *, horizon_hours: float) -> Reflect
     """
     live, readings = services.streams.watched(stream), _readings(services, stream)
     steps = max(1, round(horizon_hours * 3600 / live.reference.interval_s))
-    origins = np.arange(32, len(readings) - steps, max(1, steps // 2))[-MOST_ORIGINS:]
+    # A daily swing that has not been seen once cannot be expected: the first day is for learning it.
+    day = round(86_400 / live.reference.interval_s)
+    first = day if len(readings) >= 2 * day else FEWEST_READINGS
+    origins = np.arange(first, len(readings) - steps, max(1, steps // 2))[-MOST_ORIGINS:]
     inside, squares, outcomes = [], [], []
+    width = 1.0
     for origin in origins:
         mean, sd = expected_excess(readings.rows(0, int(origin) + 1), steps)
         came = float(readings.free_energy[int(origin) + steps])
+        sd *= width
         probability = _above(mean, sd, live.free_energy_limit_kt)
         unusual = came > live.free_energy_limit_kt
         inside.append(abs(came - mean) <= _NINETY * sd)
+        width *= math.exp(WIDTH_RATE * ((not inside[-1]) - 0.1))
         squares.append((probability - unusual) ** 2)
         outcomes.append(unusual)
     return _judged(inside, squares, outcomes)

@@ -13,8 +13,11 @@ from industriverse.signals import ThermoReadings
 
 __all__ = ["Deliberation", "OptionClaim", "deliberate"]
 
-RECENT_ROWS = 256
+RECENT_ROWS = 576
 """Latest readings from which the way of the free energy is learned."""
+
+DIRECT_SPANS = 4
+"""Spans of the horizon that the recent readings must hold for its spread to be read off directly."""
 
 MOST_PLANT_OPTIONS = 40
 
@@ -112,9 +115,9 @@ def deliberate(
 def expected_excess(readings: ThermoReadings, steps: int) -> tuple[float, float]:
     """Mean and standard deviation of the free-energy excess some samples ahead, kT.
 
-    In calm, a first-order autoregression of the recent readings, F' = m + b (F - m) + e with 0 <= b <= 1: excess
-    relaxes or stays, it does not grow by extrapolation. In alarm the clean dynamics have ended and relaxing is
-    not to be hoped for: the excess since the alarm's onset stays.
+    In calm, a first-order autoregression of the recent readings over the horizon, F' = m + b (F - m) + e with
+    0 <= b <= 1: excess relaxes or stays, it does not grow by extrapolation. In alarm the clean dynamics have
+    ended and relaxing is not to be hoped for: the excess since the alarm's onset stays.
     """
     count_steps(1)
     if readings.alarm[-1]:
@@ -126,15 +129,20 @@ def expected_excess(readings: ThermoReadings, steps: int) -> tuple[float, float]
     latest = float(recent[-1])
     if len(recent) < 3:
         return latest, 0.0
-    before, after = recent[:-1], recent[1:]
+    level = float(recent.mean())
+    # Where there is enough to see it, the spread is that of samples really this far apart: one step multiplied
+    # up takes a daily swing for noise that averages out, and its intervals are too narrow.
+    apart = steps if len(recent) >= DIRECT_SPANS * steps else 1
+    before, after = recent[:-apart], recent[apart:]
     spread = float(np.var(before))
     slope = float(np.cov(before, after, bias=True)[0, 1] / spread) if spread > 0 else 0.0
     slope = min(max(slope, 0.0), 1.0)
-    level = float(recent.mean())
-    noise = float(np.std(after - level - slope * (before - level)))
-    kept = slope**steps
-    # Sum of slope^(2k) for k < steps; equal to steps where nothing is forgotten.
-    gathered = float(steps) if slope == 1.0 else (1.0 - kept**2) / (1.0 - slope**2)
+    # Samples within one span of each other say much the same, so the degrees of freedom are the spans.
+    spans = len(recent) / apart
+    noise = float(np.std(after - level - slope * (before - level))) * math.sqrt(1.0 + 2.0 / spans)
+    kept = slope ** (steps // apart)
+    # Sum of slope^(2k) over the steps; equal to their number where nothing is forgotten.
+    gathered = float(steps // apart) if slope == 1.0 else (1.0 - kept**2) / (1.0 - slope**2)
     return level + kept * (latest - level), noise * math.sqrt(gathered)
 
 
@@ -163,7 +171,7 @@ def _claimed(claim: OptionClaim, nothing: Option) -> Option:
 
 
 def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option], str]:
-    from industriverse.operations.planning import TwinForecast, candidates_of
+    from industriverse.operations.planning import TwinForecast
 
     if not services.plants.exists(stream):
         raise OperationError(
@@ -174,7 +182,7 @@ def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option
     idle = forecast(())
     nothing = Option(DO_NOTHING, idle.free_energy_excess_kt, loss=idle.loss, cost=0.0)
     options = []
-    for candidate in candidates_of(forecast.plant)[:MOST_PLANT_OPTIONS]:
+    for candidate in forecast.candidates()[:MOST_PLANT_OPTIONS]:
         outcome = forecast((candidate,))
         options.append(
             Option(

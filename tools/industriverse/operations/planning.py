@@ -3,36 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import OperationError
 from industriverse.operations.services import Services
 from industriverse.shield.plan import CommandCandidate, RolloutOutcome
 from industriverse.shield.responder import ActuatorCommand
-from industriverse.signals import Frame
 from industriverse.simulation import Command, CommandSpec
+from industriverse.simulation.catalogue import make_operator
 from industriverse.simulation.journaled_plant import JournaledPlant
-from industriverse.simulation.twin import WaterNetworkTwin
+from industriverse.simulation.plant import OperatorModel
 
-__all__ = ["HORIZON_HOURS", "PlantActuator", "TwinForecast", "candidates_of", "distrusted_levels"]
-
-HORIZON_HOURS = 48.0
-"""Two cycles of demand: one to settle, one to see where the plant has settled."""
-
-SETTLING_HOURS = 24.0
-"""Excess during these is the way back, which every good plan has to go; it says nothing about where it leads."""
-
-EVIDENCE_HOURS = 24.0
-"""Telemetry from which the operator's model takes the tank levels."""
-
-CLEAN_LOOKS = 60
-"""Stretches of clean telemetry that show how far sensors of one tank ordinarily are apart."""
-
-DISTRUST_FACTOR = 2.0
-"""Times the largest ordinary contradiction from which a sensor is not believed."""
-
-LOSS_UNIT = "m3"
+__all__ = ["PlantActuator", "TwinForecast", "candidates_of"]
 
 
 class PlantActuator:
@@ -57,8 +38,10 @@ def _settings(spec: CommandSpec) -> tuple[float | str | None, ...]:
     return (None,) if spec.minimum is None else (spec.minimum,)
 
 
-def candidates_of(plant: JournaledPlant) -> tuple[CommandCandidate, ...]:
-    """Everything that the plant can still be told to do, each setting a candidate."""
+def candidates_of(
+    plant: JournaledPlant, operator: OperatorModel, *, reversible_only: bool = False
+) -> tuple[CommandCandidate, ...]:
+    """What the plant can still be told to do that could make a difference, each setting a candidate."""
     active = {(command.verb, command.target, command.value) for command in plant.active_commands()}
     return tuple(
         CommandCandidate(
@@ -74,31 +57,9 @@ def candidates_of(plant: JournaledPlant) -> tuple[CommandCandidate, ...]:
         for spec in plant.commands()
         for value in _settings(spec)
         if (spec.verb, spec.target, value) not in active
+        and operator.offers(spec)
+        and (spec.reversible or not reversible_only)
     )
-
-
-def _contradiction(frame: Frame, name: str, twin: WaterNetworkTwin) -> float:
-    """How far a level sensor is from the level that flow and pressure at its own tank tell, m."""
-    estimate = twin.estimate_levels(frame, {name})
-    return abs(float(frame.column(name)[-1]) - estimate.levels_m[name.removesuffix(".level")])
-
-
-def distrusted_levels(frame: Frame, clean: Frame, twin: WaterNetworkTwin) -> frozenset[str]:
-    """Level sensors that contradict flow and pressure at their own tank more than they ever did when clean.
-
-    Args:
-        frame: Latest telemetry.
-        clean: Clean telemetry; contradictions at the ends of CLEAN_LOOKS stretches of it are the yardstick.
-        twin: The operator's model.
-    """
-    length = len(frame)
-    stops = np.linspace(length, len(clean), CLEAN_LOOKS).astype(int)
-    distrusted = set()
-    for name in (name for name in frame.names if name.endswith(".level")):
-        ordinary = max(_contradiction(clean.rows(stop - length, stop), name, twin) for stop in stops)
-        if _contradiction(frame, name, twin) > DISTRUST_FACTOR * ordinary:
-            distrusted.add(name)
-    return frozenset(distrusted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +69,12 @@ class TwinForecast:
     Attributes:
         services: Stores; the detector of the stream measures the predicted telemetry.
         plant: The plant, of which only telemetry and active commands are looked at.
-        frame: Its latest telemetry.
-        distrusted: Sensors that are not believed.
+        operator: What its operator knows; it has observed the latest telemetry.
     """
 
     services: Services
     plant: JournaledPlant
-    frame: Frame
-    distrusted: frozenset[str]
-    twin: WaterNetworkTwin
+    operator: OperatorModel
 
     @staticmethod
     def of(services: Services, stream: str) -> "TwinForecast":
@@ -131,18 +89,19 @@ class TwinForecast:
                 hint="plans exist for simulated plants; respond by hand and record it",
             )
         plant = services.plants.find(stream)
-        rows = round(EVIDENCE_HOURS * 3600 / plant.interval_s)
+        operator = make_operator(plant.spec)
+        rows = round(operator.evidence_hours * 3600 / plant.interval_s)
         frame = services.streams.store.frame(stream, last=rows)
         clean = services.streams.store.frame(stream).rows(
             0, services.streams.watched(stream).reference.clean_rows
         )
-        twin = WaterNetworkTwin(interval_s=round(plant.interval_s))
-        return TwinForecast(services, plant, frame, distrusted_levels(frame, clean, twin), twin)
+        operator.observe(frame, clean, plant.active_commands())
+        return TwinForecast(services, plant, operator)
 
     def __call__(self, commands: Sequence[CommandCandidate]) -> RolloutOutcome:
-        """What follows from commands in force from now on.
+        """What follows from commands added to those in force from now on.
 
-        The loss is the water that customers ask for and do not get, and the water that full tanks spill. The
+        The loss is the service that is asked for and not given, and what is wasted. The
         model has no sensor noise, so of the free-energy excess only the work part is meaningful: it is the
         part that displaced means cause.
         """
@@ -150,20 +109,23 @@ class TwinForecast:
             Command(f"candidate-{position}", candidate.verb, candidate.target, candidate.value)
             for position, candidate in enumerate(commands)
         ]
-        rollout = self.twin.predict_from(
-            self.frame,
-            hours=HORIZON_HOURS,
-            distrusted=self.distrusted,
-            commands=[*self.plant.active_commands(), *ordered],
-        )
-        count_steps(len(rollout.frame))
+        return self.under([*self.plant.active_commands(), *ordered])
+
+    def under(self, commands: Sequence[Command]) -> RolloutOutcome:
+        """What follows with exactly these commands in force from now on."""
+        predicted = self.operator.predict(commands)
+        count_steps(len(predicted.frame))
         live = self.services.streams.watched(self.plant_id)
-        settled = round(SETTLING_HOURS * 3600 / self.plant.interval_s)
+        settled = round(self.operator.settling_hours * 3600 / self.plant.interval_s)
         return RolloutOutcome(
-            free_energy_excess_kt=live.expected_work_kt(rollout.frame, from_row=settled),
-            loss=rollout.service.lost_m3 + rollout.service.overflow_m3,
-            loss_unit=LOSS_UNIT,
+            free_energy_excess_kt=live.expected_work_kt(predicted.frame, from_row=settled),
+            loss=predicted.service.harm,
+            loss_unit=predicted.service.unit,
         )
+
+    def candidates(self, *, reversible_only: bool = False) -> tuple[CommandCandidate, ...]:
+        """What the plant can still be told to do that could make a difference, each setting a candidate."""
+        return candidates_of(self.plant, self.operator, reversible_only=reversible_only)
 
     @property
     def plant_id(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from industriverse.operations.errors import NotFoundError
 from industriverse.simulation.journal import JournalEntry, PlantJournal
 from industriverse.simulation.journaled_plant import JournaledPlant
-from industriverse.simulation.water_network import WaterNetworkSpec
+from industriverse.simulation.plant import PlantSpec
 
 __all__ = ["Plants"]
 
@@ -21,7 +21,7 @@ class Plants:
         self._journal = PlantJournal(journal)
         self._open: dict[str, JournaledPlant] = {}
 
-    def create(self, plant_id: str, spec: WaterNetworkSpec) -> JournaledPlant:
+    def create(self, plant_id: str, spec: PlantSpec) -> JournaledPlant:
         """A plant with this specification; the one that exists if it is the same.
 
         Raises:

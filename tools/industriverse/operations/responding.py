@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from industriverse.operations.incidents import incident_of
-from industriverse.operations.planning import PlantActuator, TwinForecast, candidates_of
+from industriverse.operations.planning import PlantActuator, TwinForecast
 from industriverse.operations.services import Services
 from industriverse.shield.errors import PlanExpiredError
 from industriverse.shield.plan import Plan
@@ -62,8 +62,16 @@ def _responder(services: Services) -> Responder:
     return Responder(services.shield, _signer(services), services.clock)
 
 
-def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[str, Plan]:
+def draft_plan(
+    services: Services, incident_id: str, principal: str, *, reversible_only: bool = False
+) -> tuple[str, Plan]:
     """Make and store the best plan for an incident; returns its signed id and the plan.
+
+    Args:
+        services: Stores and signing key.
+        incident_id: The incident.
+        principal: For whom the plan is made.
+        reversible_only: Leave out everything that cannot be undone.
 
     Raises:
         NotFoundError: If there is no such incident.
@@ -73,7 +81,7 @@ def draft_plan(services: Services, incident_id: str, principal: str) -> tuple[st
     forecast = TwinForecast.of(services, incident.stream)
     plan = make_plan(
         incident,
-        candidates_of(forecast.plant),
+        forecast.candidates(reversible_only=reversible_only),
         forecast,
         principal=principal,
         now_ns=services.clock(),

@@ -8,7 +8,7 @@ from industriverse.shield.errors import PlannerError
 from industriverse.shield.plan import Action, CommandCandidate, Plan, RolloutOutcome, plan_id_of
 from industriverse.signals import NANOSECONDS_PER_SECOND, Incident
 
-__all__ = ["PlannerWeights", "Rollout", "make_plan"]
+__all__ = ["PlannerWeights", "Rollout", "improvement", "make_plan"]
 
 BEAM_WIDTH = 4
 
@@ -124,13 +124,9 @@ class _Search:
 
     def improvement(self, commands: tuple[CommandCandidate, ...]) -> float:
         """Weighted relative drop of free energy and loss against doing nothing, before any price."""
-        outcome = self.outcome(commands)
-        energy = _relative_drop(self._log_excess(self.nothing), self._log_excess(outcome))
-        loss = _relative_drop(self.nothing.loss, outcome.loss)
-        return self.weights.free_energy * energy + self.weights.loss * loss
-
-    def _log_excess(self, outcome: RolloutOutcome) -> float:
-        return math.log1p(max(outcome.free_energy_excess_kt - self._ordinary_excess_kt, 0.0))
+        return improvement(
+            self.nothing, self.outcome(commands), self.weights, ordinary_excess_kt=self._ordinary_excess_kt
+        )
 
     def gain(self, commands: tuple[CommandCandidate, ...]) -> float:
         price = sum(
@@ -143,6 +139,18 @@ class _Search:
         """Best first; where gains are equal, the reversible, then the cheaper, then by name."""
         last = commands[-1]
         return (-round(self.gain(commands), 9), int(not last.reversible), last.cost, last.label)
+
+
+def improvement(
+    before: RolloutOutcome, after: RolloutOutcome, weights: PlannerWeights, *, ordinary_excess_kt: float
+) -> float:
+    """Weighted relative drop of log free-energy excess and loss from one expectation to another."""
+
+    def log_excess(outcome: RolloutOutcome) -> float:
+        return math.log1p(max(outcome.free_energy_excess_kt - ordinary_excess_kt, 0.0))
+
+    energy = _relative_drop(log_excess(before), log_excess(after))
+    return weights.free_energy * energy + weights.loss * _relative_drop(before.loss, after.loss)
 
 
 def _relative_drop(before: float, after: float) -> float:

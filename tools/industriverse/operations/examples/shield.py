@@ -15,6 +15,7 @@ __all__ = [
     "MODE",
     "PLAN",
     "REVERT",
+    "REVIEW",
     "THREATS",
     "TRIAGE",
 ]
@@ -324,4 +325,11 @@ MODE: Final = asked(
     "stop acting on your own",
     "change to detect mode",
     mode="detect",
+)
+
+REVIEW: Final = asked(
+    "Was plan-0123456789abcdef worth carrying out?",
+    "did plan-0123456789abcdef help",
+    "is it better to keep plan-0123456789abcdef or to take it back",
+    plan_id="plan-0123456789abcdef",
 )

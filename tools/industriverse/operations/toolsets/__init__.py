@@ -27,6 +27,7 @@ FURTHER_MODULES = (
     "ensemble",
     "events",
     "feedback",
+    "reviewing",
     "shield_analysis",
     "shield_desk",
     "trading",

@@ -94,6 +94,9 @@ class RegimeOutput(BaseModel):
     proof_window_hours: float
     plant_id: str | None
     plant_hours: float | None
+    plant_pace_hours: float | None = Field(
+        description="How long a simulated plant takes to show what a command did"
+    )
 
     def __str__(self) -> str:
         state = f"in alarm since {self.alarm_since}" if self.alarm else "calm"
@@ -239,6 +242,7 @@ def _regime(services: Services, request: RegimeInput) -> RegimeOutput:
         proof_window_hours=0.0 if equilibrium is None else equilibrium.window * equilibrium.interval_s / 3600,
         plant_id=None if plant is None else request.stream,
         plant_hours=hours,
+        plant_pace_hours=None if plant is None else plant.pace_s / 3600,
     )
 
 

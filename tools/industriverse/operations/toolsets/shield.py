@@ -138,6 +138,7 @@ class PlanInput(OperationInput):
     """Which incident to answer."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
+    reversible_only: bool = Field(default=False, description="Leave out what cannot be undone")
 
 
 class PlannedAction(BaseModel):
@@ -148,7 +149,7 @@ class PlannedAction(BaseModel):
     value: float | str | None
     entity: str
     expected_free_energy_change_kt: float
-    expected_loss_change_m3: float
+    expected_loss_change: float
     reversible: bool
     cost: float
     reversal: str
@@ -163,9 +164,10 @@ class PlanOutput(BaseModel):
     irreversible: bool
     expires: str
     do_nothing_free_energy_kt: float
-    do_nothing_loss_m3: float
+    do_nothing_loss: float
     expected_free_energy_kt: float
-    expected_loss_m3: float
+    expected_loss: float
+    loss_unit: str
     rationale: str
     text: str
 
@@ -359,7 +361,11 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
     """
     await context.progress(0.0, None, "forecasting each candidate with the operator's model")
     signed_id, plan = await context.platform.run(
-        draft_plan, context.platform.services, request.incident_id, context.principal.name
+        draft_plan,
+        context.platform.services,
+        request.incident_id,
+        context.principal.name,
+        reversible_only=request.reversible_only,
     )
     return PlanOutput(
         plan_id=signed_id,
@@ -371,7 +377,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
                 value=action.value,
                 entity=action.entity,
                 expected_free_energy_change_kt=action.expected_free_energy_change_kt,
-                expected_loss_change_m3=action.expected_loss_change,
+                expected_loss_change=action.expected_loss_change,
                 reversible=action.reversible,
                 cost=action.cost,
                 reversal=action.reversal,
@@ -381,9 +387,10 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         irreversible=bool(plan.irreversible_actions),
         expires=time_text(plan.expires_ns),
         do_nothing_free_energy_kt=plan.do_nothing.free_energy_excess_kt,
-        do_nothing_loss_m3=plan.do_nothing.loss,
+        do_nothing_loss=plan.do_nothing.loss,
         expected_free_energy_kt=plan.expected.free_energy_excess_kt,
-        expected_loss_m3=plan.expected.loss,
+        expected_loss=plan.expected.loss,
+        loss_unit=plan.expected.loss_unit,
         rationale=plan.rationale,
         text=plan_text(plan),
     )

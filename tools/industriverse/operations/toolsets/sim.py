@@ -207,11 +207,11 @@ def _output(
         tickets=tickets,
         curve=_curve(services, plant_id, first_step),
         service=Service(
-            requested_m3=total.requested_m3,
-            delivered_m3=total.delivered_m3,
-            lost_m3=total.lost_m3,
-            last_hour_lost_m3=last_hour.lost_m3,
-            spilled_m3=total.overflow_m3,
+            requested_m3=total.requested,
+            delivered_m3=total.delivered,
+            lost_m3=total.lost,
+            last_hour_lost_m3=last_hour.lost,
+            spilled_m3=total.wasted,
         ),
         attack_began_hours=None if began is None else began * plant.interval_s / 3600,
     )
