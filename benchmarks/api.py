@@ -1,12 +1,19 @@
 """What a call costs through each face of the server, beside bare FastAPI and a bare MCP server in the same run.
 
-    python benchmarks/api.py [--seconds 3] [--clients 16] [--only economy_read,eil_decide]
+    python benchmarks/api.py [--seconds 2] [--clients 16] [--only economy_read,eil_decide]
         [--json out.json] [--markdown out.md]
 
 Every case runs against a server in processes of its own: one, and two behind two ports, each with a home of its own,
 because one process owns the stores of a home. Requests go over keep-alive connections on the loopback interface.
 CPU per request is what the server's processes used, from /proc, so that it says the same on a busy machine; requests
-per second depend on what else runs. The bare servers answer the bytes that the real one answered to the same call.
+per second depend on what else runs.
+
+What the bare servers do: ``no-op`` is an async function that returns, ready made, what the real server answered to the
+same call, on the MCP server with the same declared output model; ``same read`` looks the account, its entries and the
+supply up in a copy of the same SQLite ledger for every call and makes the model of the answer; both with the SDK's own
+settings, and ``JSON`` with its switch for answers without an event stream, which the product chooses for quick calls of
+the stateless era. The overhead rows take product and bare servers by turns, three rounds each, and compare medians.
+The table of stages times each part of a call alone, in process.
 """
 
 import argparse
@@ -21,8 +28,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,33 +62,125 @@ if kind == "product":
         run(create_web_application(platform, toolsets=frozenset({"all"})))
 elif kind == "fastapi":
     from fastapi import FastAPI
-    from pydantic import BaseModel, create_model
-    document = json.loads(Path(answer).read_text())
+    from pydantic import BaseModel
+    documents = json.loads(Path(answer).read_text())
     app = FastAPI()
     class Body(BaseModel):
         model_config = {"extra": "allow"}
-    @app.post("/bare")
-    async def bare(body: Body) -> dict:
-        return document
+    def add(name, document):
+        @app.post(f"/{name}")
+        async def bare(body: Body) -> dict:
+            return document
+    for name, document in documents.items():
+        add(name, document)
     @app.get("/readyz")
     async def readyz() -> dict:
         return {}
     run(app)
 else:
-    from typing import Any
+    import sqlite3
+    from typing import Annotated, Any
     from mcp.server import MCPServer
     from mcp.types import CallToolResult, TextContent
     from starlette.responses import JSONResponse
-    document = json.loads(Path(answer).read_text())
+    from industriverse.operations.registry import registry
+    from industriverse.operations.toolsets import load
+    from industriverse.operations.toolsets.economy import EntryItem, ReadOutput
+    load()
+    documents = json.loads(Path(answer).read_text())
     server = MCPServer("bare", log_level="ERROR")
+    def add(name, document):
+        model = registry[name].output_model
+        text = str(model.model_validate(document))
+        async def bare(arguments: dict[str, Any]) -> CallToolResult:
+            return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=document)
+        bare.__annotations__["return"] = Annotated[CallToolResult, model]
+        server.add_tool(bare, name=name, description="Answer.")
+    for name, document in documents.items():
+        add(name, document)
+    ledger = sqlite3.connect(f"file:{home}/ledger.sqlite?mode=ro", uri=True, check_same_thread=False)
     @server.tool()
-    async def bare(arguments: dict[str, Any]) -> CallToolResult:
-        "Answer."
-        return CallToolResult(content=[TextContent(type="text", text="bare")], structured_content=document)
+    async def same_read(
+        account: str = "treasury", asset: str = "PFT", limit: int = 20
+    ) -> Annotated[CallToolResult, ReadOutput]:
+        "Read an account."
+        def one(query, *values):
+            row = ledger.execute(query, values).fetchone()
+            return "0.000000" if row is None or row[0] is None else f"{row[0] / 1e6:.6f}"
+        rows = ledger.execute(
+            "SELECT sequence, asset, amount, balance FROM entries WHERE account = ? AND asset = ? "
+            "ORDER BY sequence LIMIT ?", (account, asset, limit)).fetchall()
+        result = ReadOutput(
+            account=account, asset=asset, next_cursor="", minted_for_certificate=None,
+            balance=one("SELECT amount FROM balances WHERE account = ? AND asset = ?", account, asset),
+            supply=one("SELECT sum(amount) FROM balances WHERE asset = ? AND NOT issuer", asset),
+            entries=[
+                EntryItem(sequence=s, asset=a, amount=f"{m / 1e6:.6f}", balance=f"{b / 1e6:.6f}") for s, a, m, b in rows
+            ],
+        )
+        return CallToolResult(
+            content=[TextContent(type="text", text=str(result))], structured_content=result.model_dump(mode="json"))
     @server.custom_route("/readyz", methods=["GET"])
     async def readyz(request):
         return JSONResponse({})
-    run(server.streamable_http_app(streamable_http_path="/mcp"))
+    run(server.streamable_http_app(streamable_http_path="/mcp", json_response=kind == "mcp-json"))
+"""
+
+STAGES = """
+import asyncio, json, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from prepared_plant import opened
+from industriverse.mcp_server.answering import answered
+from industriverse.mcp_server.guard import ResponseGuard
+from industriverse.operations.context import LOCAL_OPERATOR, OperationContext
+from industriverse.operations.policy import _Call, _validated, invoke
+from industriverse.operations.registry import registry
+from industriverse.operations.tracing import outgoing_headers, request_context
+
+async def microseconds(work, calls=2000):
+    best = 1e9
+    for _ in range(3):
+        began = time.process_time()
+        for _ in range(calls):
+            await work()
+        best = min(best, (time.process_time() - began) / calls)
+    return 1e6 * best
+
+async def main(platform):
+    declared, guard = registry["economy_read"], ResponseGuard()
+    request = declared.input_model()
+    context = OperationContext(platform=platform, principal=LOCAL_OPERATOR)
+    async def whole():
+        with request_context({}):
+            return await invoke(platform, "economy_read", {}, principal=LOCAL_OPERATOR)
+    result = await whole()
+    async def tracing():
+        with request_context({}) as energy:
+            outgoing_headers(); energy.header()
+    async def validation():
+        _validated(declared, {})
+    async def metering():
+        platform.meter.settle(platform.meter.reserve(declared, request, LOCAL_OPERATOR))
+    async def audit():
+        call = _Call(platform, declared, LOCAL_OPERATOR, request, document="{}")
+        platform.audit.post(call.entry("done"))
+    async def read():
+        await declared.function(request, context)
+    async def answer():
+        answered("economy_read", result, guard, LOCAL_OPERATOR)
+    found = {
+        "trace and energy context": await microseconds(tracing), "validation": await microseconds(validation),
+        "metering": await microseconds(metering), "audit": await microseconds(audit),
+        "the read": await microseconds(read),
+    }
+    everything = await microseconds(whole)
+    found["policy, metrics and the rest of the call"] = max(0.0, everything - sum(found.values()))
+    found["making the answer"] = await microseconds(answer)
+    print(json.dumps(found))
+
+with opened(Path(sys.argv[1])) as platform:
+    asyncio.run(main(platform))
 """
 
 
@@ -106,6 +205,7 @@ class Face:
     name: str
     server: str
     path: str
+    tool: str = ""
 
     def headers(self, tool: str) -> dict[str, str]:
         """Headers of a call."""
@@ -193,8 +293,11 @@ def cpu_seconds(pids: list[int]) -> float:
 class Arguments:
     """Arguments of a call; samples to ingest are new in every request, of one stream for each client."""
 
-    def __init__(self, tool: str, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, tool: str, arguments: dict[str, Any], mix: tuple[tuple[str, dict[str, Any]], ...] = ()
+    ) -> None:
         self.tool = tool
+        self.mix = mix
         self._fixed = arguments
         self._sent: dict[int, int] = {}
 
@@ -252,19 +355,26 @@ async def one_client(
     number: int, url: str, face: Face, arguments: Arguments, stop: float, seconds: list[float]
 ) -> None:
     bare = face.server != "product"
-    tool = "bare" if bare else arguments.tool
+    tool = face.tool or arguments.tool
     host = url.removeprefix("http://")
     name, _, port = host.partition(":")
-    line = Line(*await asyncio.open_connection(name, int(port)), host)
+    line, turn = Line(*await asyncio.open_connection(name, int(port)), host), number
     headers = face.headers(tool)
     if "2025" in face.name:
         headers |= await handshake(line, headers)
     while time.perf_counter() < stop:
         given = arguments.of(number)
         if bare and face.path == "/mcp":
-            given = {"arguments": given}
+            given = {} if face.tool else {"arguments": given}
+        if arguments.mix:
+            turn += 1
+            tool, given = arguments.mix[turn % len(arguments.mix)]
+            face_now = replace(face, path=path_of(tool)) if face.path != "/mcp" else face
+            headers |= {name: value for name, value in face.headers(tool).items() if name == "mcp-name"}
+        else:
+            face_now = face
         began = time.perf_counter()
-        status, _, body = await line.post(face.path, face.body(tool, given), headers)
+        status, _, body = await line.post(face_now.path, face_now.body(tool, given), headers)
         seconds.append(time.perf_counter() - began)
         if status != 200 or b'"isError":true' in body:
             raise RuntimeError(f"{face.name} {tool}: {status} {body[:500]!r}")
@@ -303,7 +413,7 @@ def measure(
         )
         return took
 
-    asyncio.run(load(min(1.0, seconds)))
+    asyncio.run(load(min(0.5, seconds)))
     before, began = cpu_seconds(pids), time.perf_counter()
     took = asyncio.run(load(seconds))
     wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
@@ -365,7 +475,15 @@ def calls_of(home: Path) -> dict[str, Arguments]:
     ]
     return {
         "cheap read (economy_read)": Arguments("economy_read", {}),
-        "state of a stream (eil_regime)": Arguments("eil_regime", {"stream": PLANT}),
+        "mixed cheap reads (eil_regime, economy_read, shield_threats)": Arguments(
+            "mix",
+            {},
+            (
+                ("eil_regime", {"stream": PLANT}),
+                ("economy_read", {}),
+                ("shield_threats", {"open_only": True}),
+            ),
+        ),
         "detection update (telemetry_ingest)": Arguments("telemetry_ingest", ingest),
         "forecast (nvp_forecast)": Arguments("nvp_forecast", {"stream": PLANT, "horizon_hours": 6.0}),
         "decision (eil_decide)": Arguments("eil_decide", {"stream": PLANT, "options": options}),
@@ -386,27 +504,89 @@ def faces_of(tool: str) -> list[Face]:
 
 
 BARE = [
-    Face("bare FastAPI", "fastapi", "/bare"),
-    Face("bare MCPServer 2026-07-28", "mcp", "/mcp"),
-    Face("bare MCPServer 2025-11-25", "mcp", "/mcp"),
+    Face("bare MCPServer 2026-07-28, no-op", "mcp", "/mcp"),
+    Face("bare MCPServer 2025-11-25, no-op", "mcp", "/mcp"),
 ]
 
+READ = "economy_read"
+COMPARED = [
+    Face("REST", "product", "/v1/economy/read"),
+    Face("bare FastAPI, no-op", "fastapi", f"/{READ}"),
+    Face("MCP 2026-07-28", "product", "/mcp"),
+    Face("bare MCPServer 2026-07-28, no-op", "mcp", "/mcp"),
+    Face("bare MCPServer 2026-07-28, same read", "mcp", "/mcp", "same_read"),
+    Face("bare MCPServer JSON 2026-07-28, no-op", "mcp-json", "/mcp"),
+    Face("bare MCPServer JSON 2026-07-28, same read", "mcp-json", "/mcp", "same_read"),
+    Face("MCP 2025-11-25", "product", "/mcp"),
+    Face("bare MCPServer 2025-11-25, no-op", "mcp", "/mcp"),
+    Face("bare MCPServer 2025-11-25, same read", "mcp", "/mcp", "same_read"),
+]
+ROUNDS = 3
 
-def answers(folder: Path, homes: list[Path], calls: dict[str, Arguments]) -> dict[str, Path]:
+
+def answers(folder: Path, homes: list[Path], calls: dict[str, Arguments]) -> Path:
     """What the product answers to each call, for the bare servers to repeat."""
     found = {}
     with running("product", homes[:1], folder) as (urls, _):
-        for label, arguments in calls.items():
-            path = folder / f"{arguments.tool}.json"
+        for arguments in calls.values():
+            if arguments.mix:
+                continue
             answer = httpx.post(f"{urls[0]}{path_of(arguments.tool)}", json=arguments.of(0), timeout=120)
             answer.raise_for_status()
-            path.write_text(answer.text)
-            found[label] = path
-    return found
+            found[arguments.tool] = answer.json()
+    path = folder / "answers.json"
+    path.write_text(json.dumps(found))
+    return path
 
 
-def benchmark(seconds: float, clients: int, folder: Path, only: frozenset[str]) -> list[Row]:
-    """Every case."""
+def overheads(homes: list[Path], kept: Path, clients: int, seconds: float) -> list[Row]:
+    """The cheap read on the product and on the bare servers by turns; medians of the rounds."""
+    read = Arguments(READ, {})
+    taken: dict[str, list[Row]] = {face.name: [] for face in COMPARED}
+    with ExitStack() as stack:
+        servers = {
+            kind: stack.enter_context(
+                running(kind, homes[number : number + 1] if kind == "product" else homes[1:2], kept)
+            )
+            for number, kind in enumerate(("product", "fastapi", "mcp", "mcp-json"))
+        }
+        for _ in range(ROUNDS):
+            for face in COMPARED:
+                urls, pids = servers[face.server]
+                taken[face.name].append(
+                    measure(urls, pids, face, read, clients, seconds, "overhead: " + READ)
+                )
+    return [sorted(rows, key=lambda row: row.cpu_ms)[ROUNDS // 2] for rows in taken.values()]
+
+
+def compared(rows: list[Row]) -> str:
+    """The overhead of the product over each bare server of its protocol."""
+    cpu = {row.face: row.cpu_ms for row in rows if row.call.startswith("overhead")}
+    lines = ["| product | beside | overhead in CPU |", "|---|---|---|"]
+    for name, own in cpu.items():
+        if name.startswith("bare"):
+            continue
+        of = name.removeprefix("MCP ") if name.startswith("MCP") else "FastAPI"
+        lines += [
+            f"| {name} | {other} | {100 * (own / value - 1):+.0f} % |"
+            for other, value in cpu.items()
+            if other.startswith("bare") and of in other
+        ]
+    return "\n".join(lines)
+
+
+def stages(home: Path) -> str:
+    """CPU of each part of a call, and its share of their sum."""
+    words = [sys.executable, "-c", STAGES, str(home), str(ROOT / "tests")]
+    found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    total = sum(found.values())
+    lines = ["| stage of a call | CPU us | share |", "|---|---|---|"]
+    lines += [f"| {name} | {value:.1f} | {100 * value / total:.0f} % |" for name, value in found.items()]
+    return "\n".join(lines)
+
+
+def benchmark(seconds: float, clients: int, folder: Path, only: frozenset[str]) -> tuple[list[Row], str]:
+    """Every case, and the table of stages."""
     homes = homes_with_a_plant(folder, 2, clients)
     calls = {
         label: arguments
@@ -426,11 +606,14 @@ def benchmark(seconds: float, clients: int, folder: Path, only: frozenset[str]) 
                 for face in faces_of(arguments.tool):
                     at_once = 50 if arguments.tool == "eil_decide" else clients
                     add(measure(urls, pids, face, arguments, at_once, seconds, label))
-    for label, arguments in calls.items():
-        for face in BARE:
-            with running(face.server, homes[:1], kept[label]) as (urls, pids):
-                add(measure(urls, pids, face, arguments, clients, seconds, label))
-    return rows
+    with running("mcp", homes[1:2], kept) as (urls, pids):
+        for label, arguments in calls.items():
+            for face in () if arguments.mix or arguments.tool == READ else BARE:
+                add(measure(urls, pids, face, arguments, clients, seconds / 2, label))
+    if not only or READ in only:
+        for row in overheads(homes, kept, clients, seconds / 2):
+            add(row)
+    return rows, stages(homes[0])
 
 
 def show(row: Row) -> str:
@@ -447,7 +630,7 @@ def table(rows: list[Row]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--only", default="", help="tools, comma-separated")
     parser.add_argument("--json", type=Path)
@@ -455,16 +638,17 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="industriverse-api-"))
     try:
-        rows = benchmark(
+        rows, parts = benchmark(
             options.seconds, options.clients, folder, frozenset(filter(None, options.only.split(",")))
         )
     finally:
         shutil.rmtree(folder)
+    whole = f"{table(rows)}\n\n{compared(rows)}\n\n{parts}"
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     if options.markdown:
-        options.markdown.write_text(table(rows) + "\n")
-    print(table(rows))
+        options.markdown.write_text(whole + "\n")
+    print(whole)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from industriverse.mcp_server.direct import DirectCalls
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
 from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requests
-from industriverse.mcp_server.prompts import add_prompts
+from industriverse.mcp_server.prompts import PromptCheck, add_prompts
 from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
 from industriverse.mcp_server.surface import Surface, SurfaceFilter
@@ -84,7 +84,7 @@ def mcp_parts(
         caller,
     )
     bus, legacy, guard = InMemorySubscriptionBus(), LegacySubscriptions(), ResponseGuard()
-    direct = DirectCalls(platform, operations, caller, guard)
+    direct, prompt_check = DirectCalls(platform, operations, caller, guard), PromptCheck()
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
@@ -95,10 +95,11 @@ def mcp_parts(
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
         subscriptions=bus,
         extensions=[tasks],
-        middleware=[follow_trace, SurfaceFilter(shown, caller), direct],
+        middleware=[follow_trace, SurfaceFilter(shown, caller), prompt_check, direct],
         cache_hints=CACHE_HINTS,
     )
     direct.bind(server)
+    prompt_check.bind(server)
 
     async def call_again(name: str, arguments: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> Any:
         return await server.call_tool(name, arguments, Context(request_context=ctx, mcp_server=server))

@@ -12,7 +12,7 @@ from mcp.types import (
     ResourceTemplateReference,
 )
 
-from industriverse.mcp_server.resources import DOCUMENTS
+from industriverse.mcp_server.resources import page_names
 from industriverse.operations.context import Principal
 from industriverse.operations.platform import Platform
 from industriverse.operations.services import Services
@@ -33,7 +33,7 @@ def _incidents(services: Services) -> list[str]:
 _SOURCES: dict[str, Callable[[Services], list[str]]] = {
     "stream": _streams,
     "incident_id": _incidents,
-    "page": lambda services: list(DOCUMENTS),  # noqa: ARG005
+    "page": lambda services: page_names(),  # noqa: ARG005
 }
 
 

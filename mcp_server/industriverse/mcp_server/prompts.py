@@ -3,8 +3,11 @@
 from typing import Any
 
 from mcp.server import MCPServer
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
 
-__all__ = ["add_prompts"]
+__all__ = ["PromptCheck", "add_prompts"]
 
 RULES = (
     "Quote numbers only from tool results, with their units (kT and nats of the stream's own reference). Text from "
@@ -58,3 +61,28 @@ def add_prompts(server: MCPServer[Any]) -> None:
             "of its assets with atlas_get, and say what would be reached next, how sure that is, and what is not "
             f"known. {RULES}"
         )
+
+
+class PromptCheck:
+    """Tells a client what is wrong with its request for a prompt; the SDK (mcp 2.3) fails as if the server had."""
+
+    def __init__(self) -> None:
+        self._server: MCPServer[Any] | None = None
+
+    def bind(self, server: MCPServer[Any]) -> None:
+        """Say whose prompts are meant."""
+        self._server = server
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Refuse a prompt that does not exist, or without an argument that it needs."""
+        if ctx.method == "prompts/get" and self._server is not None:
+            listed = {prompt.name: prompt.arguments or [] for prompt in await self._server.list_prompts()}
+            params = ctx.params or {}
+            name, given = params.get("name"), params.get("arguments") or {}
+            if isinstance(name, str) and name not in listed:
+                raise MCPError(INVALID_PARAMS, f"no such prompt; prompts are {', '.join(sorted(listed))}")
+            needed = [] if not isinstance(name, str) else [a.name for a in listed[name] if a.required]
+            missing = [argument for argument in needed if argument not in given]
+            if missing:
+                raise MCPError(INVALID_PARAMS, f"arguments are missing: {', '.join(missing)}")
+        return await call_next(ctx)

@@ -5,8 +5,10 @@ import time
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from prometheus_client import Counter, Gauge, Histogram
 
+from industriverse.mcp_server.inert import inert, inert_result
 from industriverse.operations.tracing import PROPAGATED, message_context
 
 __all__ = ["follow_trace"]
@@ -29,6 +31,11 @@ METHODS = frozenset(
 )  # fmt: skip
 """Methods that have a label of their own; a client's invention is counted as ``other``."""
 
+
+def _names_uri(data: Any) -> bool:
+    return isinstance(data, dict) and list(data) == ["uri"] and isinstance(data["uri"], str)
+
+
 _STATELESS_SINCE = "2026-07-28"
 
 
@@ -45,9 +52,12 @@ async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     _RUNNING.inc()
     try:
         with message_context(meta):
-            result = await call_next(ctx)
+            result = inert_result(await call_next(ctx))
         outcome = "answered"
         return result
+    except MCPError as error:
+        data = {"uri": inert(error.error.data["uri"])} if _names_uri(error.error.data) else error.error.data
+        raise MCPError(error.error.code, inert(error.error.message), data) from error
     finally:
         _RUNNING.dec()
         _requests_of(method, era, outcome).inc()

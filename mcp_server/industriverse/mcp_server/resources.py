@@ -8,6 +8,7 @@ from typing import Any
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
+from industriverse.agents.answering.pages import documentation
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.operations.context import Principal
 from industriverse.operations.errors import NotFoundError
@@ -16,7 +17,7 @@ from industriverse.operations.policy import invoke
 from industriverse.operations.registry import registry
 from industriverse.physics import IndustriverseError
 
-__all__ = ["DOCUMENTS", "add_resources"]
+__all__ = ["DOCUMENTS", "add_resources", "page_names"]
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
@@ -66,6 +67,11 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 """Pages of ``docs://{page}``, made from the declarations themselves."""
 
 
+def page_names() -> list[str]:
+    """Names of all pages of ``docs://{page}``."""
+    return [*DOCUMENTS, *sorted(documentation().keys() - DOCUMENTS.keys())]
+
+
 def add_resources(
     server: MCPServer[Any],
     platform: Platform,
@@ -96,10 +102,14 @@ def add_resources(
 
     @server.resource("docs://{page}", title="Documentation", mime_type=MARKDOWN)
     async def document(page: str) -> str:
-        """A page about this server: about, tools, scopes or words."""
-        if page not in DOCUMENTS:
-            raise ResourceNotFoundError(f"no such page; pages are {', '.join(DOCUMENTS)}")
-        return DOCUMENTS[page]()
+        """A page about this server (about, tools, scopes, words) or of its documentation."""
+        name = page.casefold()
+        if name in DOCUMENTS:
+            return DOCUMENTS[name]()
+        # A name is looked up among the pages that there are; it never becomes a path.
+        if name not in documentation():
+            raise ResourceNotFoundError(f"no such page; pages are {', '.join(page_names())}")
+        return documentation()[name]
 
     @server.resource("result://{cursor}/{page}", title="Rest of a long result", mime_type="text/plain")
     async def page_of_result(cursor: str, page: str) -> str:

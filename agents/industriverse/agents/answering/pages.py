@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from industriverse.agents.answering.index import Index, Utterance
 from industriverse.agents.answering.text import FUNCTION_WORDS, fold, stem, tokens
 
-__all__ = ["Page", "Pages"]
+__all__ = ["Page", "Pages", "documentation"]
 
 LONGEST_PASSAGE = 700
 LEAST_SCORE = 0.3
@@ -58,6 +59,12 @@ def _folder() -> Iterator[tuple[str, str]]:
     root = Path(__file__).parents[4]
     for path in sorted([*root.glob("docs/*.md"), *root.glob("README.md")]):
         yield path.stem.casefold(), path.read_text(encoding="utf-8")
+
+
+@cache
+def documentation() -> dict[str, str]:
+    """The pages of the documentation, Markdown by name."""
+    return dict(_folder())
 
 
 def _is_prose(line: str) -> bool:
