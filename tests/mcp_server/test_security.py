@@ -37,6 +37,7 @@ from industriverse.operations.amounts import account_of
 from industriverse.operations.context import (
     LOCAL_OPERATOR,
     OWNERS,
+    OAUTH_PREFIX,
     ApprovalAnswer,
     ApprovalRequest,
     Principal,
@@ -366,7 +367,7 @@ def test_another_tenant_sees_no_stream_thread_or_audit_entry(protected: Protecte
 def test_another_ones_task_does_not_exist(protected: Protected) -> None:
     from industriverse.mcp_server.task_store import TaskRecord, TaskStore
 
-    owner = Principal("alice", frozenset()).identity
+    owner = Principal(f"{OAUTH_PREFIX}alice", frozenset()).identity
     now = time.time_ns()
     record = TaskRecord(
         "task-of-alice", owner, "sim_run", {}, "completed", "", now, now, 60_000, {"content": []}
@@ -374,7 +375,9 @@ def test_another_ones_task_does_not_exist(protected: Protected) -> None:
     store = TaskStore(paths_of(protected.home).tasks)
     store.save(record)
     assert store.find(record.id, owner, now) is not None
-    assert store.find(record.id, Principal("alice", frozenset(), "north").identity, now) is None
+    assert (
+        store.find(record.id, Principal(f"{OAUTH_PREFIX}alice", frozenset(), "north").identity, now) is None
+    )
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},

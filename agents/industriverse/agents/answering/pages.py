@@ -126,9 +126,14 @@ class Pages:
         return word.upper() in self._abbreviations
 
     def find(self, folded: str) -> Page | None:
-        """The passage nearest to a question, None if none is near."""
+        """The passage nearest to a question, an abbreviation's own entry before all; None if none is near."""
         content = [stem(word) for word in tokens(folded) if word not in FUNCTION_WORDS | _ASKING]
         if not content or not self.passages:
             return None
+        if len(content) == 1 and self.explains(content[0]):
+            entry = re.compile(rf"{re.escape(content[0])}[,:] ", re.IGNORECASE)
+            for passage in self.passages:
+                if entry.match(passage.text):
+                    return passage
         best = self._index.rank(" ".join(content))[0]
         return self.passages[int(best.label)] if best.score >= LEAST_SCORE else None
