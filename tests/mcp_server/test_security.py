@@ -36,8 +36,8 @@ from industriverse.mcp_server.web import WebSettings
 from industriverse.operations.amounts import account_of
 from industriverse.operations.context import (
     LOCAL_OPERATOR,
-    OWNERS,
     OAUTH_PREFIX,
+    OWNERS,
     ApprovalAnswer,
     ApprovalRequest,
     Principal,
