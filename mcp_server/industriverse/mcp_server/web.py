@@ -1,6 +1,7 @@
 """The web application: MCP, REST, events, health and metrics behind one chain of guards."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -177,6 +178,8 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        gc.collect()
+        gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
         telling = asyncio.create_task(notify_changes(platform, parts.bus, parts.legacy, shutdown))
         async with parts.server.session_manager.run(), quick.manager.run():
             yield
@@ -184,6 +187,7 @@ def _lifespan(
             telling.cancel()
             with suppress(asyncio.CancelledError):
                 await telling
+        gc.unfreeze()
 
     return lifespan
 
