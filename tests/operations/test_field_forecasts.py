@@ -9,6 +9,7 @@ import pytest
 
 from industriverse.nvp.field_errors import FieldError
 from industriverse.nvp.graph_tamper import SyntheticNetwork
+from industriverse.operations.costs import StepCounter, counting
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.forecasting_fields import FieldRequest, decoded, encoded, forecast_field
 from industriverse.operations.toolsets.nvp import ForecastInput, ForecastOutput, nvp_forecast
@@ -43,6 +44,13 @@ def test_a_single_frame_is_stepped_by_the_named_equation_and_certified() -> None
     assert found.certificate.valid
     assert found.certificate.coefficients == {"viscosity": 0.02}
     assert "energy fidelity" in str(found)
+
+
+def test_a_field_pays_for_the_frames_that_it_read_and_forecast() -> None:
+    counter = StepCounter()
+    with counting(counter):
+        ask(field=burgers(horizon=3, coefficients={"viscosity": 0.02}))
+    assert counter.steps == 1 + 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from industriverse.operations.context import OperationContext
-from industriverse.operations.costs import Cost
+from industriverse.operations.costs import Cost, count_steps
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.examples import nvp as examples
 from industriverse.operations.forecasting import StreamForecast, forecast_stream
@@ -204,8 +204,9 @@ async def _forecast_field(request: FieldInput, context: OperationContext) -> For
         loop.call_soon_threadsafe(lambda: told.add(asyncio.ensure_future(report)))
 
     started = time.perf_counter()
+    frames = decoded("field.frames", request.frames, request.shape)
     field = FieldRequest(
-        decoded("field.frames", request.frames, request.shape),
+        frames,
         request.domain,
         request.frame_s,
         request.length,
@@ -221,6 +222,7 @@ async def _forecast_field(request: FieldInput, context: OperationContext) -> For
         request.seed,
     )
     found = await asyncio.to_thread(forecast_field, field, progress)
+    count_steps(len(frames) + max(1, request.members) * len(found.mean))
     await asyncio.gather(*told)
     return _field_output(request, found, 1e3 * (time.perf_counter() - started))
 
@@ -228,13 +230,15 @@ async def _forecast_field(request: FieldInput, context: OperationContext) -> For
 async def _forecast_graph(request: GraphInput, context: OperationContext) -> ForecastOutput:
     await context.progress(0.0, 1.0, "fitting stock and flow")
     started = time.perf_counter()
+    stocks = decoded("graph.stocks", request.stocks, None)
     found = await asyncio.to_thread(
         forecast_graph,
         request.links,
-        decoded("graph.stocks", request.stocks, None),
+        stocks,
         decoded("graph.exchange", request.exchange, None),
         request.horizon,
     )
+    count_steps(len(stocks) + len(found.mean))
     balance = "" if found.balance is None else f", balance kept to {found.balance:.1e} of the stock"
     return ForecastOutput(
         track=found.track,
