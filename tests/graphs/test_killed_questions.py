@@ -20,9 +20,15 @@ NODES = {
 async def run_until(home: Path, arguments: dict[str, Any], node: str | None, heard: list[str]) -> Any:
     """Start or resume the run; kill the server when ``node`` reports, or return the end of the run."""
 
+    killed = False
+
     async def report(progress: float, total: float | None, message: str | None) -> None:
-        heard.append((message or "").partition(":")[0])
-        if heard[-1] == node:
+        nonlocal killed
+        told = (message or "").partition(":")[0]
+        heard.append(told)
+        # What the server had told before it died is still delivered, this node's name perhaps once more.
+        if told == node and not killed:
+            killed = True
             kill(home)
 
     try:
@@ -37,7 +43,7 @@ async def run_until(home: Path, arguments: dict[str, Any], node: str | None, hea
             assert not result.is_error, result.content
             return result.structured_content
     except Exception:
-        if node is None or heard[-1:] != [node]:
+        if not killed:
             raise
         return None
 
