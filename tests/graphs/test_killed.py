@@ -37,10 +37,15 @@ async def run_until(
 ) -> dict[str, Any] | None:
     """Start or resume the run; kill the server when ``node`` reports, or return the end of the run."""
 
+    killed = False
+
     async def report(progress: float, total: float | None, message: str | None) -> None:
+        nonlocal killed
         name = (message or "").partition(":")[0]
         heard.append(name)
-        if name == node:
+        # What the server had told before it died is still delivered, this node's name perhaps once more.
+        if name == node and not killed:
+            killed = True
             kill(home)
 
     server = parameters(home, "--toolsets", "all")
@@ -54,7 +59,7 @@ async def run_until(
             assert not result.is_error, result.content
             return dict(result.structured_content)
     except Exception:
-        if node is None or heard[-1:] != [node]:
+        if not killed:
             raise
         return None
 
