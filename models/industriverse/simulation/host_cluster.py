@@ -23,10 +23,9 @@ from industriverse.simulation.cluster_layout import (
     QUANTITIES,
     TIERS,
 )
-from industriverse.simulation.errors import SimulationError
 from industriverse.simulation.plant import Command
 from industriverse.simulation.stepped_plant import Served, StepOutcome, SteppedPlant, SteppedSpec
-from industriverse.simulation.strikes import Strike, acting
+from industriverse.simulation.strikes import Strike, acting, check_strikes
 
 __all__ = [
     "STRIKE_KINDS",
@@ -112,12 +111,7 @@ class HostClusterPlant(SteppedPlant):
     name = "simulation of a host cluster (our own model)"
 
     def __init__(self, spec: SteppedSpec) -> None:
-        for strike in spec.strikes:
-            if strike.target not in STRIKE_KINDS.get(strike.kind, ()):
-                raise SimulationError(
-                    f"cannot {strike.kind[:40]!r} {strike.target[:40]!r}",
-                    hint=f"kinds are {', '.join(STRIKE_KINDS)}; targets are hosts or the gateway",
-                )
+        check_strikes(spec.strikes, STRIKE_KINDS, "hosts or the gateway")
         super().__init__(spec, CHANNELS, COMMANDS, "requests")
         self._random = np.random.default_rng(spec.seed)
         self._state = ClusterState()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from industriverse.simulation.errors import SimulationError
 from industriverse.simulation.grid_case import BRANCHES, BUSES, GENERATORS
 from industriverse.simulation.grid_dynamics import (
     NOMINAL_MW,
@@ -29,7 +28,7 @@ from industriverse.simulation.grid_layout import (
 )
 from industriverse.simulation.plant import Command
 from industriverse.simulation.stepped_plant import Served, StepOutcome, SteppedPlant, SteppedSpec
-from industriverse.simulation.strikes import Strike, acting
+from industriverse.simulation.strikes import Strike, acting, check_strikes
 
 __all__ = ["STRIKE_KINDS", "PowerGridPlant", "grid_orders", "grid_telemetry"]
 
@@ -93,12 +92,7 @@ class PowerGridPlant(SteppedPlant):
     name = "simulation of a power grid (IEEE 30-bus system, AC power flow by lightsim2grid)"
 
     def __init__(self, spec: SteppedSpec) -> None:
-        for strike in spec.strikes:
-            if strike.target not in STRIKE_KINDS.get(strike.kind, ()):
-                raise SimulationError(
-                    f"cannot {strike.kind[:40]!r} {strike.target[:40]!r}",
-                    hint=f"kinds are {', '.join(STRIKE_KINDS)}; targets are lines, generators, areas, dispatch",
-                )
+        check_strikes(spec.strikes, STRIKE_KINDS, "lines, generators, areas, dispatch")
         super().__init__(spec, CHANNELS, COMMANDS, "MWh")
         self._random = np.random.default_rng(spec.seed)
         self._grid = GridFlow()

@@ -1,12 +1,12 @@
 """What an intruder does to the power grid or the host cluster, fixed before the run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from industriverse.simulation.errors import SimulationError
 
-__all__ = ["Strike", "acting", "strike_from_dict"]
+__all__ = ["Strike", "acting", "check_strikes", "strike_from_dict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,22 @@ def acting(strikes: Sequence[Strike], kind: str, target: str, step: int) -> Stri
         and (strike.stop_step is None or step < strike.stop_step)
     ]
     return max(found, key=lambda strike: strike.start_step, default=None)
+
+
+def check_strikes(strikes: Iterable[Strike], kinds: Mapping[str, Sequence[str]], targets: str) -> None:
+    """Refuse strikes that a plant does not know.
+
+    Args:
+        strikes: What the intruder is to do.
+        kinds: The plant's targets by kind of strike.
+        targets: What its targets are, in words.
+
+    Raises:
+        SimulationError: If a kind, or a target for its kind, is not among them.
+    """
+    for strike in strikes:
+        if strike.target not in kinds.get(strike.kind, ()):
+            raise SimulationError(
+                f"cannot {strike.kind[:40]!r} {strike.target[:40]!r}",
+                hint=f"kinds are {', '.join(kinds)}; targets are {targets}",
+            )
