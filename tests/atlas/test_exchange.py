@@ -203,6 +203,12 @@ def test_a_torn_export_is_refused_wherever_it_was_cut(exported: Path, tmp_path: 
                 import_graph(exported, target)
 
 
+def test_an_export_to_a_place_that_is_not_there_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with open_atlas(tmp_path / "graph") as atlas, pytest.raises(ExchangeError, match=r"cannot write .*none"):
+        export_graph(atlas, tmp_path / "none" / "export.cypher")
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_backup_brings_back_graph_objects_and_archive(tmp_path: Path) -> None:
     objects = ObjectStore(tmp_path / "objects")
     with open_atlas(tmp_path / "source") as source:

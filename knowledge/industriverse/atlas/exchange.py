@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -70,6 +71,9 @@ def export_graph(atlas: GraphAtlas, path: Path | str, *, progress: Progress | No
 
     Returns:
         How many records of each kind the file holds.
+
+    Raises:
+        ExchangeError: If the file cannot be written.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
@@ -81,8 +85,14 @@ def export_graph(atlas: GraphAtlas, path: Path | str, *, progress: Progress | No
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+    except OSError as error:
+        raise ExchangeError(
+            f"cannot write {target} ({error.strerror})",
+            hint="name a file in a folder that exists and can be written",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where there is no such folder, nothing was left in it either
+            temporary.unlink()
     return totals
 
 
