@@ -144,10 +144,20 @@ class Weed:
     access_key = "atlas"
 
     def __init__(self, folder: Path) -> None:
-        ports = free_ports(6)
+        names = (
+            "s3.port",
+            "s3.port.grpc",
+            "master.port",
+            "master.port.grpc",
+            "filer.port",
+            "filer.port.grpc",
+            "volume.port",
+            "volume.port.grpc",
+            "metricsPort",
+        )
+        ports = free_ports(len(names))
         self.secret_key = secrets.token_urlsafe(16)
         self.endpoint = f"http://127.0.0.1:{ports[0]}"
-        names = ("s3.port", "s3.port.grpc", "master.port", "filer.port", "volume.port", "metricsPort")
         command = [
             weed_command(),
             "mini",
@@ -156,7 +166,9 @@ class Weed:
             "-ip.bind=127.0.0.1",
             "-webdav=false",
             "-admin.ui=false",
+            # Their ports would be fixed ones: a second server beside this one would find them taken.
             "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
             *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ]
         environment = {
