@@ -5,6 +5,7 @@ No terminal and no command line here: the caller draws progress from the blocks 
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -183,16 +184,15 @@ def write_scores(
 def _write(target: Path, blocks: Iterable[ScoredBlock]) -> Generator[ScoredBlock, None, None]:
     writer: Any = None
     try:
-        with writing_whole(target) as file:
+        with writing_whole(target) as file, ExitStack() as begun:
             for block in blocks:
                 table = _table(block.readings)
                 if writer is None:
-                    writer = _open_writer(file, target.suffix, table.schema)
+                    writer = begun.enter_context(_open_writer(file, target.suffix, table.schema))
                 writer.write_table(table)
                 yield block
             if writer is None:
                 raise ScoringError("there is no scored row to write", hint="score at least one row")
-            writer.close()
     except OSError as error:
         raise ScoringError(
             f"cannot write scores to {target}: {error.strerror or error}", hint="give a writable path"
