@@ -15,6 +15,7 @@ import numpy as np
 from industriverse.eil.detector import Detector
 from industriverse.eil.errors import ScoringError
 from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS
+from industriverse.eil.layout import READING_COLUMNS
 from industriverse.eil.regimes import RegimeBank, RegimeShift
 from industriverse.eil.watch import WatchSummary
 from industriverse.signals import Frame, ThermoReadings, Ticket
@@ -22,22 +23,7 @@ from industriverse.storage import writing_whole
 
 __all__ = ["SCORE_COLUMNS", "CleanChoice", "ScoredBlock", "ScoringRun", "choose_clean_rows", "write_scores"]
 
-SCORE_COLUMNS: Final = (
-    "time",
-    "score",
-    "p_value",
-    "alarm",
-    "energy",
-    "innovation_energy",
-    "temperature",
-    "entropy",
-    "free_energy",
-    "work",
-    "heat",
-    "structure",
-    "entropy_production",
-    "regime",
-)
+SCORE_COLUMNS: Final = ("time", *READING_COLUMNS, "regime")
 DEFAULT_CLEAN_SHARE = 0.3
 BLOCK_ROWS = 2048
 
