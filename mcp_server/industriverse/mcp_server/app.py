@@ -20,6 +20,7 @@ from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requ
 from industriverse.mcp_server.prompts import PromptCheck, add_prompts
 from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
+from industriverse.mcp_server.sessions import KnownSessions
 from industriverse.mcp_server.surface import Surface, SurfaceFilter
 from industriverse.mcp_server.task_store import TaskStore
 from industriverse.mcp_server.tasks import Tasks
@@ -59,6 +60,9 @@ class McpParts:
     bus: InMemorySubscriptionBus
     legacy: LegacySubscriptions
     guard: ResponseGuard
+    direct: DirectCalls
+    sessions: KnownSessions
+    shown: Surface
 
 
 def mcp_parts(
@@ -85,6 +89,7 @@ def mcp_parts(
     )
     bus, legacy, guard = InMemorySubscriptionBus(), LegacySubscriptions(), ResponseGuard()
     direct, prompt_check = DirectCalls(platform, operations, caller, guard), PromptCheck()
+    sessions = KnownSessions()
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
@@ -95,7 +100,7 @@ def mcp_parts(
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
         subscriptions=bus,
         extensions=[tasks],
-        middleware=[follow_trace, SurfaceFilter(shown, caller), prompt_check, direct],
+        middleware=[follow_trace, sessions, SurfaceFilter(shown, caller), prompt_check, direct],
         cache_hints=CACHE_HINTS,
     )
     direct.bind(server)
@@ -111,7 +116,7 @@ def mcp_parts(
     add_prompts(server)
     add_completions(server, platform, principal=caller)
     add_legacy_requests(server, legacy)
-    parts = McpParts(server, tasks, bus, legacy, guard)
+    parts = McpParts(server, tasks, bus, legacy, guard, direct, sessions, shown)
     if extend is not None:
         extend(parts)
     return parts
