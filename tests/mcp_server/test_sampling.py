@@ -11,6 +11,7 @@ import anyio
 import httpx
 import pytest
 from mcp import Client
+from mcp.client.session import SamplingFnT
 from mcp.types import (
     INVALID_REQUEST,
     CreateMessageRequestParams,
@@ -28,7 +29,7 @@ from stdio_server import parameters
 from web_server import served
 
 ERAS = ("auto", "legacy")
-Model = Callable[[Any, CreateMessageRequestParams], Any]
+Model = SamplingFnT
 
 
 @pytest.fixture(scope="module")

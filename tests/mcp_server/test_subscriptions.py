@@ -25,6 +25,9 @@ from industriverse.operations.tokens import TokenStore
 from stdio_server import parameters
 from web_server import served
 
+# The handshake era's way to subscribe is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
 PATIENCE_S = 20.0
 QUIET_S = 0.6
 REGIME = "eil://regime/p"
@@ -94,11 +97,11 @@ async def listening(server: Any, era: str, *uris: str) -> AsyncIterator[tuple[Ea
     """A client that follows resources in the way of its era."""
     ear = Ear()
 
-    async def message(arrived: Any) -> None:
-        if isinstance(arrived, ResourceUpdatedNotification):
-            await ear.heard.put(str(arrived.params.uri))
+    async def hear(message: Any) -> None:
+        if era == "legacy" and isinstance(message, ResourceUpdatedNotification):
+            await ear.heard.put(str(message.params.uri))
 
-    async with Client(server, mode=era, message_handler=message) as client:
+    async with Client(server, mode=era, message_handler=hear) as client:
         if era == "legacy":
             for uri in uris:
                 await client.subscribe_resource(uri)
@@ -151,7 +154,11 @@ def test_an_assistant_hears_of_changes_over_stdio(era: str, tmp_path: Path) -> N
             ear,
             client,
         ):
-            for name, given in (("telemetry_ingest", rows(0, 200)), ("signal_compile", {"stream": "p"})):
+            for name, given in (
+                ("telemetry_ingest", rows(0, 200)),
+                ("signal_compile", {"stream": "p"}),
+                ("telemetry_ingest", rows(300, 1)),
+            ):
                 assert not (await client.call_tool(name, given)).is_error
             assert await ear.hears() == REGIME
 
