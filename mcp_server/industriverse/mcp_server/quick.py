@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from industriverse.mcp_server.direct import STATELESS, DirectCalls
 from industriverse.mcp_server.edge import replayed
 from industriverse.mcp_server.propagation import Served
+from industriverse.mcp_server.sampling import asks_for_words
 from industriverse.mcp_server.sessions import KnownSessions
 from industriverse.operations.registry import Operation
 from industriverse.operations.tracing import PROPAGATED, spans_are_recorded
@@ -135,7 +136,7 @@ class QuickCalls:
         name, arguments = params.get("name"), params.get("arguments", {})
         declared = self._quick.get(name) if isinstance(name, str) else None
         stateless = headers[b"mcp-protocol-version"] == STATELESS.encode()
-        if declared is None or not isinstance(arguments, dict):
+        if declared is None or not isinstance(arguments, dict) or asks_for_words(arguments):
             return None
         if stateless and headers.get(b"mcp-name") != declared.name.encode():
             return None
