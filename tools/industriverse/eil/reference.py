@@ -22,7 +22,7 @@ from industriverse.signals import Channel, ChannelKind
 __all__ = ["REFERENCE_FORMAT", "REFERENCE_VERSION", "Reference"]
 
 REFERENCE_FORMAT: Final = "industriverse-reference"
-REFERENCE_VERSION: Final = 3
+REFERENCE_VERSION: Final = 4
 _METADATA = "metadata"
 
 
