@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from industriverse.mcp_server.answering import answered
 from industriverse.mcp_server.guard import ResponseGuard
+from industriverse.mcp_server.sampling import asks_for_words
 from industriverse.mcp_server.tasks import may_become_a_task
 from industriverse.operations.context import Principal
 from industriverse.operations.platform import Platform
@@ -75,6 +76,8 @@ class DirectCalls:
             return await call_next(ctx)
         declared = self._operations.get(_text(ctx.params.get("name")))
         if declared is None or not _is_plain(ctx, ctx.params) or may_become_a_task(declared, ctx):
+            return await call_next(ctx)
+        if asks_for_words(ctx.params.get("arguments")):
             return await call_next(ctx)
         try:
             request = declared.input_model.model_validate(ctx.params.get("arguments", {}))

@@ -1,9 +1,8 @@
 """The web application: MCP, REST, events, health and metrics behind one chain of guards."""
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,7 +31,6 @@ from industriverse.mcp_server.gate import ScopeGate
 from industriverse.mcp_server.health import health_router
 from industriverse.mcp_server.idempotency import IdempotencyKeys
 from industriverse.mcp_server.live import live_router
-from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.quick import QuickCalls
 from industriverse.mcp_server.replay import RecentEvents
@@ -97,7 +95,7 @@ def build_web_application(
     app = FastAPI(
         title="Industriverse Bridge API",
         version=platform_version(),
-        lifespan=_lifespan(platform, parts, quick, shutdown),
+        lifespan=_lifespan(parts, quick, shutdown),
         docs_url="/docs",
         redoc_url=None,
     )
@@ -174,19 +172,16 @@ def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings) -> None
 
 
 def _lifespan(
-    platform: Platform, parts: McpParts, quick: QuickCalls, shutdown: Shutdown
+    parts: McpParts, quick: QuickCalls, shutdown: Shutdown
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         gc.collect()
         gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
-        telling = asyncio.create_task(notify_changes(platform, parts.bus, parts.legacy, shutdown))
         async with parts.server.session_manager.run(), quick.manager.run():
             yield
             await shutdown.finish(parts.tasks.park)
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+            await parts.subscriptions.stop()
         gc.unfreeze()
 
     return lifespan

@@ -23,6 +23,7 @@ from industriverse.operations.journal import JournalEntry, StreamJournal
 from industriverse.operations.live import LiveStream
 from industriverse.operations.telemetry import TelemetryStore
 from industriverse.signals import Frame, Ticket
+from industriverse.storage import write_whole
 
 __all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
 
@@ -134,7 +135,7 @@ class Streams:
         if equilibrium is not None:
             equilibrium.save(folder / f"{reference.digest}.equilibrium.npz")
         notes = {"no_proof": refusal, **_ordinary_limits(reference, clean)}
-        (folder / f"{reference.digest}.json").write_text(json.dumps(notes))
+        write_whole(folder / f"{reference.digest}.json", json.dumps(notes).encode())
         carried = self._carry_over(stream, known, reference)
         reference.save(folder / "reference.npz")
         self._live.pop(stream, None)

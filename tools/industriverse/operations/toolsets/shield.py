@@ -1,5 +1,7 @@
 """The shield toolset: threats, why they are threats, what to do about them, and doing it."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
@@ -39,6 +41,8 @@ __all__ = [
 ]
 
 MOST_INCIDENTS = 50
+
+UNWORDED = "This is the plain explanation: only a tool call over MCP can reach the client's own model."
 
 
 class ThreatsInput(OperationInput):
@@ -87,6 +91,9 @@ class ExplainInput(OperationInput):
     """Which incident."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
+    wording: Literal["plain", "client"] = Field(
+        default="plain", description="client: your own model words it (MCP sampling), its numbers checked"
+    )
 
 
 class SensorItem(BaseModel):
@@ -129,9 +136,13 @@ class ExplainOutput(BaseModel):
         default=None, description="Id of the earlier incident most like this one"
     )
     text: str
+    words: str = Field(
+        default="", description="The same in the words of the client's own model, if it was asked"
+    )
+    note: str = Field(default="", description="Who worded it, or why it is the plain explanation")
 
     def __str__(self) -> str:
-        return self.text
+        return "\n\n".join(part for part in (self.words, self.text, self.note) if part)
 
 
 class PlanInput(OperationInput):
@@ -337,6 +348,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
                 for tag in tags
             ],
             text=text,
+            note=UNWORDED if request.wording == "client" else "",
         )
 
     return await context.platform.run(read, context.platform.services)
