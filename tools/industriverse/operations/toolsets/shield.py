@@ -1,12 +1,11 @@
 """The shield toolset: threats, why they are threats, what to do about them, and doing it."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
-from industriverse.operations.desk import require_mode, techniques_of, ticket_criticality
+from industriverse.operations.desk import require_mode, techniques_of
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import event_ticket_of, incident_of, tickets_of
@@ -15,11 +14,10 @@ from industriverse.operations.past import nearest_past_incident
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import act_on_plan, check_plan, draft_plan, revert_plan
 from industriverse.operations.services import Services
+from industriverse.operations.threats import IncidentItem, ThreatsInput, ThreatsOutput, list_threats
 from industriverse.operations.times import time_text
 from industriverse.shield.explain import explain
 from industriverse.shield.plan import Plan
-from industriverse.shield.triage import Handling
-from industriverse.signals import Incident, Ticket
 
 __all__ = [
     "ActInput",
@@ -44,51 +42,7 @@ __all__ = [
     "shield_threats",
 ]
 
-MOST_INCIDENTS = 50
-
 UNWORDED = "This is the plain explanation: only a tool call over MCP can reach the client's own model."
-
-
-class ThreatsInput(OperationInput):
-    """Which incidents."""
-
-    stream: str | None = Field(default=None, description="Only incidents of this stream")
-    incident_id: str | None = Field(default=None, description="Only this incident")
-    open_only: bool = Field(default=False, description="Leave out incidents that are closed")
-
-
-class IncidentItem(BaseModel):
-    """Tickets that concern one asset."""
-
-    id: str
-    stream: str
-    entity: str
-    opened: str
-    closed: str | None
-    tickets: list[str]
-    ticket_times: list[str]
-    criticality: float = Field(description="Criticality index of its strongest ticket, 0 to 100")
-    status: str = Field(description="open, acknowledged or closed by people")
-    assignee: str
-    suppressed: bool = Field(description="Somebody gave a reason not to be told, which still holds")
-
-
-class ThreatsOutput(BaseModel):
-    """Incidents, newest first."""
-
-    incidents: list[IncidentItem]
-    total: int
-
-    def __str__(self) -> str:
-        if not self.incidents:
-            return "no incidents"
-        lines = [f"{self.total} incidents"]
-        lines += [
-            f"{item.id}: {item.entity} on {item.stream}, {len(item.tickets)} tickets since {item.opened}, "
-            f"{'closed ' + item.closed if item.closed else 'open'}"
-            for item in self.incidents
-        ]
-        return "\n".join(lines)
 
 
 class ExplainInput(OperationInput):
@@ -264,55 +218,10 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     platform = context.platform
 
     async def read() -> Dated[ThreatsOutput]:
-        return await platform.run(_threats, platform.services, request)
+        return await platform.run(list_threats, platform.services, request)
 
     key = (request.stream, request.incident_id, request.open_only)
     return await platform.shield_reads.get_dated(key, ThreatsOutput, read)
-
-
-def _threats(services: Services, request: ThreatsInput) -> Dated[ThreatsOutput]:
-    if request.incident_id is not None:
-        found = [incident_of(services, request.incident_id)]
-    else:
-        found = list(services.shield.incidents(open_only=request.open_only))[::-1]
-    found = [incident for incident in found if request.stream in (None, incident.stream)]
-    now_ns, suppressions = services.clock(), services.triage.suppressions()
-    tickets = {one.id: one for one in services.shield.tickets(stream=request.stream)} if found else {}
-    items = [
-        _incident_item(
-            incident,
-            [tickets[one] for one in incident.tickets if one in tickets],
-            services.triage.handling(incident.id),
-            suppressed=any(known.covers(incident, now_ns) for known in suppressions),
-        )
-        for incident in found[:MOST_INCIDENTS]
-    ]
-    # The answer is another one when a suppression begins or ends.
-    edges = [edge for known in suppressions for edge in (known.from_ns, known.until_ns)]
-    return Dated(
-        ThreatsOutput(incidents=items, total=len(found)),
-        max((edge for edge in edges if edge <= now_ns), default=None),
-        min((edge for edge in edges if edge > now_ns), default=None),
-    )
-
-
-def _incident_item(
-    incident: Incident, tickets: Sequence[Ticket], handled: Handling, *, suppressed: bool
-) -> IncidentItem:
-    ordered = sorted(tickets, key=lambda ticket: (ticket.onset_ns, ticket.id))
-    return IncidentItem(
-        id=incident.id,
-        stream=incident.stream,
-        entity=incident.entity,
-        opened=time_text(incident.opened_ns),
-        closed=None if incident.closed_ns is None else time_text(incident.closed_ns),
-        tickets=list(incident.tickets),
-        ticket_times=[time_text(ticket.onset_ns) for ticket in ordered],
-        criticality=max((ticket_criticality(ticket) for ticket in ordered), default=0.0),
-        status=handled.status,
-        assignee=handled.assignee,
-        suppressed=suppressed,
-    )
 
 
 @operation(
