@@ -72,6 +72,7 @@ class Platform:
         self._connect_answers = connect_answers
         self._tenants: dict[str, Platform] = {}
         self._watches: tuple[CommitWatch, ...] = ()
+        self._reads: tuple[KeptReads, ...] = ()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
     @cached_property
@@ -132,7 +133,9 @@ class Platform:
             known = tuple(one for one in found if one is not None)
             return known if len(known) == len(found) else None
 
-        return KeptReads(version, self.clock)
+        kept = KeptReads(version, self.clock)
+        self._reads += (kept,)
+        return kept
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -195,6 +198,8 @@ class Platform:
         if "services" in self.__dict__:
             self._worker.submit(self.services.close).result()
         self._worker.shutdown(wait=True)
+        for kept in self._reads:
+            kept.forget_all()
         for watch in self._watches:
             watch.close()
         if "audit" in self.__dict__:
