@@ -358,34 +358,44 @@ class Line:
         self._writer.close()
 
 
-async def one_client(
-    number: int, url: str, face: Face, arguments: Arguments, stop: float, seconds: list[float]
-) -> None:
-    bare = face.server != "product"
-    tool = face.tool or arguments.tool
-    host = url.removeprefix("http://")
-    name, _, port = host.partition(":")
-    line, turn = Line(*await asyncio.open_connection(name, int(port)), host), number
-    headers = face.headers(tool)
-    if "2025" in face.name:
-        headers |= await handshake(line, headers)
-    while time.perf_counter() < stop:
-        given = arguments.of(number)
-        if bare and face.path == "/mcp":
-            given = {} if face.tool else {"arguments": given}
-        if arguments.mix:
-            turn += 1
-            tool, given = arguments.mix[turn % len(arguments.mix)]
-            face_now = replace(face, path=path_of(tool)) if face.path != "/mcp" else face
-            headers |= {name: value for name, value in face.headers(tool).items() if name == "mcp-name"}
-        else:
-            face_now = face
-        began = time.perf_counter()
-        status, _, body = await line.post(face_now.path, face_now.body(tool, given), headers)
-        seconds.append(time.perf_counter() - began)
-        if status != 200 or b'"isError":true' in body:
-            raise RuntimeError(f"{face.name} {tool}: {status} {body[:500]!r}")
-    line.close()
+@dataclass
+class Client:
+    """One connection, with the session that its face needs."""
+
+    number: int
+    line: Line
+    headers: dict[str, str]
+    turn: int = 0
+
+    @classmethod
+    async def of(cls, number: int, url: str, face: Face, tool: str) -> "Client":
+        """Connect, and begin a session where the protocol has one."""
+        host = url.removeprefix("http://")
+        name, _, port = host.partition(":")
+        line, headers = Line(*await asyncio.open_connection(name, int(port)), host), face.headers(tool)
+        if "2025" in face.name:
+            headers |= await handshake(line, headers)
+        return cls(number, line, headers, number)
+
+    async def send(self, face: Face, arguments: Arguments, stop: float, seconds: list[float]) -> None:
+        """Send one request after the other until a time, at least one."""
+        bare, tool = face.server != "product", face.tool or arguments.tool
+        while True:
+            given = arguments.of(self.number)
+            if bare and face.path == "/mcp":
+                given = {} if face.tool else {"arguments": given}
+            if arguments.mix:
+                self.turn += 1
+                tool, given = arguments.mix[self.turn % len(arguments.mix)]
+                self.headers |= {k: v for k, v in face.headers(tool).items() if k == "mcp-name"}
+            path = path_of(tool) if arguments.mix and face.path != "/mcp" else face.path
+            began = time.perf_counter()
+            status, _, body = await self.line.post(path, face.body(tool, given), self.headers)
+            seconds.append(time.perf_counter() - began)
+            if status != 200 or b'"isError":true' in body:
+                raise RuntimeError(f"{face.name} {tool}: {status} {body[:500]!r}")
+            if time.perf_counter() > stop:
+                return
 
 
 async def handshake(line: Line, headers: dict[str, str]) -> dict[str, str]:
@@ -410,20 +420,29 @@ def measure(
     seconds: float,
     label: str,
 ) -> Row:
-    """Send as many requests as get answered in the time, after a short warm-up."""
+    """Send as many requests as get answered in the time, after a short warm-up; beginning sessions does not count."""
 
-    async def load(duration: float) -> list[float]:
-        took: list[float] = []
-        stop = time.perf_counter() + duration
-        await asyncio.gather(
-            *(one_client(n, urls[n % len(urls)], face, arguments, stop, took) for n in range(clients))
+    async def load() -> tuple[list[float], float, float]:
+        tool = face.tool or arguments.tool
+        senders = await asyncio.gather(
+            *(Client.of(n, urls[n % len(urls)], face, tool) for n in range(clients))
         )
-        return took
 
-    asyncio.run(load(min(0.5, seconds)))
-    before, began = cpu_seconds(pids), time.perf_counter()
-    took = asyncio.run(load(seconds))
-    wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
+        async def all_send(duration: float) -> list[float]:
+            took: list[float] = []
+            stop = time.perf_counter() + duration
+            await asyncio.gather(*(sender.send(face, arguments, stop, took) for sender in senders))
+            return took
+
+        await all_send(min(0.5, seconds))
+        before, began = cpu_seconds(pids), time.perf_counter()
+        took = await all_send(seconds)
+        wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
+        for sender in senders:
+            sender.line.close()
+        return took, wall, cpu
+
+    took, wall, cpu = asyncio.run(load())
     return Row(
         call=label,
         face=face.name,
