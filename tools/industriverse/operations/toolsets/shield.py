@@ -168,6 +168,7 @@ class PlanOutput(BaseModel):
     expected_free_energy_kt: float
     expected_loss: float
     loss_unit: str
+    service_requested: float = Field(description="Service asked for over the horizon, in the loss's unit")
     rationale: str
     text: str
 
@@ -391,6 +392,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         expected_free_energy_kt=plan.expected.free_energy_excess_kt,
         expected_loss=plan.expected.loss,
         loss_unit=plan.expected.loss_unit,
+        service_requested=plan.do_nothing.requested,
         rationale=plan.rationale,
         text=plan_text(plan),
     )
