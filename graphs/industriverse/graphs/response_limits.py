@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 from industriverse.graphs.state import ResponseState
+from industriverse.operations.responding import WORTH_ACTING_SHARE
 
 __all__ = ["LIMITS", "Limits", "saves_enough", "why_ask"]
-
-LEAST_SAVED_SHARE = 0.001
-"""Part of the service asked for over the plan's horizon that acting alone has to save: a plant that is expected to get
-through without an action gets none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +58,4 @@ def why_ask(state: ResponseState) -> str:
 
 def saves_enough(saved: float, requested: float) -> bool:
     """Whether a plan is expected to save enough service to be done without a person."""
-    return saved > 0 and saved >= LEAST_SAVED_SHARE * requested
+    return saved > 0 and saved >= WORTH_ACTING_SHARE * requested

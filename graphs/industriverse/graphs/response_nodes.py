@@ -176,8 +176,9 @@ async def _best_plan(state: ResponseState, runtime: Runtime[GraphContext]) -> di
     if limits is not None and (
         state.get("declined", False) or state.get("autonomous_plans", 0) < limits.plans
     ):
-        alone = await runtime.context.call_tool("shield_plan", {**request, "reversible_only": True})
-        if alone["actions"] or state.get("declined", False):
+        alone = await runtime.context.call_tool("shield_plan", {**request, "alone": True})
+        calm = not saves_enough(alone["do_nothing_loss"], alone["service_requested"])
+        if alone["actions"] or calm or state.get("declined", False):
             return alone
     return await runtime.context.call_tool("shield_plan", request)
 
@@ -304,6 +305,13 @@ async def review(
         return Command(goto="plan", update=update)
     if helped:
         tell(runtime, "review: not in equilibrium, and worse without what was done, which stays in force")
+        return Command(goto="__end__", update={**update, "outcome": "contained"})
+    if kept and state["mode"] in LIMITS:
+        # What was hidden for longer than a model remembers may still be there: a person takes the measures back.
+        tell(
+            runtime,
+            "review: not in equilibrium, and nothing speaks against what was done, which stays in force",
+        )
         return Command(goto="__end__", update={**update, "outcome": "contained"})
     if kept:
         return Command(goto="revert", update=update)

@@ -138,7 +138,7 @@ class PlanInput(OperationInput):
     """Which incident to answer."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
-    reversible_only: bool = Field(default=False, description="Leave out what cannot be undone")
+    alone: bool = Field(default=False, description="Only what can be undone, and only if service is at stake")
 
 
 class PlannedAction(BaseModel):
@@ -366,7 +366,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         context.platform.services,
         request.incident_id,
         context.principal.name,
-        reversible_only=request.reversible_only,
+        alone=request.alone,
     )
     return PlanOutput(
         plan_id=signed_id,
