@@ -1,7 +1,7 @@
 """Closed-loop evaluation of the response: three simulated plants, attacks and clean runs, four policies.
 
     python benchmarks/response.py [--quick] [--seeds 4711,4712,4713] [--plants water,grid,hosts] [--attacks TEXT]
-        [--rows FILE] [--json FILE] [--page FILE]
+        [--rows FILE] [--homes FOLDER] [--json FILE] [--page FILE]
 
 Every run is written to the file of rows when it ends; a benchmark that was cut off goes on after its last row.
 
@@ -50,6 +50,9 @@ from industriverse.operations.policy import invoke
 from industriverse.simulation.journaled_plant import JournaledPlant
 
 PLANT = "plant"
+LEARNED = "learned"
+"""A file in a home that was learned to the end."""
+
 SEEDS = (4711, 4712, 4713)
 """Of plants: each attack is run on one of them, clean days on all. The first also draws the attacks."""
 
@@ -308,8 +311,10 @@ def evaluate(course: Course, cases: list[Case], policies: tuple[str, ...], folde
             if rows.hold(course.kind, name, seed, policy):
                 continue
             home = folder / f"{course.kind}-{seed}"
-            if not home.exists():
+            if not (home / LEARNED).exists():
+                shutil.rmtree(home, ignore_errors=True)
                 learn(course, seed, home)
+                (home / LEARNED).touch()
             began = time.process_time()
             result = run(course, seed, scenario, policy, home)
             rows.add(result)
@@ -397,6 +402,7 @@ def main() -> None:
     parser.add_argument("--attacks", default="", help="only attacks whose name holds this, and no clean run")
     parser.add_argument("--policies", default=",".join(POLICIES))
     parser.add_argument("--rows", type=Path, help="keep results here, and go on from what is there")
+    parser.add_argument("--homes", type=Path, help="keep here what was learned, to go on sooner")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, help="write the tables to a page")
     arguments = parser.parse_args()
@@ -412,7 +418,7 @@ def main() -> None:
                 cases = cases_of(course, seeds, count)
                 if arguments.attacks:
                     cases = [(s, a) for s, a in cases if a is not None and arguments.attacks in a.name]
-                evaluate(course, cases, policies, Path(folder), rows)
+                evaluate(course, cases, policies, arguments.homes or Path(folder), rows)
     results = rows.results
     text = (
         f"{summary(results)}\n\n{details(results)}\n\n{verdict(results)}\n\n"

@@ -271,8 +271,8 @@ async def verify(
         ended["free_energy_after"] = regime["free_energy_kt"]
     if not state.get("plan_ids"):
         # Nothing was done, so nothing is to be kept, taken back or proved.
-        advised = state["mode"] in LIMITS and not recovered and bool(state.get("plan_text"))
-        return Command(goto="__end__", update={**ended, "outcome": "advised" if advised else "no_action"})
+        ended["outcome"] = "declined" if state.get("declined", False) else "no_action"
+        return Command(goto="__end__", update=ended)
     return Command(goto="prove" if recovered else "review", update={**ended, "watch_ended": True})
 
 
