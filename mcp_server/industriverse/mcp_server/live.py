@@ -13,6 +13,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from prometheus_client import Counter, Gauge
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.inert import inert
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.mcp_server.streaming import followed
 from industriverse.operations.context import Principal
@@ -75,8 +76,8 @@ class _Session:
             answer = {
                 "type": "problem",
                 "title": type(error).__name__,
-                "detail": error.message,
-                "hint": error.hint,
+                "detail": inert(error.message),
+                "hint": inert(error.hint),
             }
         await self._send({**answer, "id": identity})
 

@@ -1,9 +1,8 @@
 """The web application: MCP, REST, events, health and metrics behind one chain of guards."""
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -32,7 +31,6 @@ from industriverse.mcp_server.gate import ScopeGate
 from industriverse.mcp_server.health import health_router
 from industriverse.mcp_server.idempotency import IdempotencyKeys
 from industriverse.mcp_server.live import live_router
-from industriverse.mcp_server.notifying import notify_changes
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.quick import QuickCalls
 from industriverse.mcp_server.replay import RecentEvents
@@ -93,11 +91,11 @@ def build_web_application(
     caller: CurrentCaller = token_caller if chosen.asks else local_caller
     parts = mcp_parts(platform, surface=surface, caller=caller, extend=extend)
     shutdown = Shutdown()
-    quick, routes = _mcp_routes(parts, platform, chosen)
+    routes = _mcp_routes(parts, chosen)
     app = FastAPI(
         title="Industriverse Bridge API",
         version=platform_version(),
-        lifespan=_lifespan(platform, parts, quick, shutdown),
+        lifespan=_lifespan(parts, shutdown),
         docs_url="/docs",
         redoc_url=None,
     )
@@ -119,10 +117,8 @@ def build_web_application(
     return app
 
 
-def _mcp_routes(
-    parts: McpParts, platform: Platform, settings: WebSettings
-) -> tuple[QuickCalls, list[BaseRoute]]:
-    """The routes of MCP, and what answers the quick calls among its requests."""
+def _mcp_routes(parts: McpParts, settings: WebSettings) -> list[BaseRoute]:
+    """The routes of MCP, with what answers the quick calls among its requests before them."""
     hosts = [host for name in settings.names for host in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
@@ -134,9 +130,11 @@ def _mcp_routes(
         transport_security=security,
     )
     route = next(route for route in served.routes if isinstance(route, Route) and route.path == "/mcp")
-    shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    route.app = quick = QuickCalls(route.app, parts.server, shown, security)
-    return quick, served.routes
+    manager, shown = parts.server.session_manager, parts.shown.names()
+    route.app = QuickCalls(
+        route.app, manager, parts.sessions, parts.direct, (registry[name] for name in sorted(shown))
+    )
+    return served.routes
 
 
 def _add_routes(app: FastAPI, platform: Platform, caller: CurrentCaller, shutdown: Shutdown) -> None:
@@ -173,20 +171,15 @@ def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings) -> None
     )
 
 
-def _lifespan(
-    platform: Platform, parts: McpParts, quick: QuickCalls, shutdown: Shutdown
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(parts: McpParts, shutdown: Shutdown) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         gc.collect()
         gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
-        telling = asyncio.create_task(notify_changes(platform, parts.bus, parts.legacy, shutdown))
-        async with parts.server.session_manager.run(), quick.manager.run():
+        async with parts.server.session_manager.run():
             yield
             await shutdown.finish(parts.tasks.park)
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+            await parts.subscriptions.stop()
         gc.unfreeze()
 
     return lifespan
