@@ -41,6 +41,7 @@ _SAID = {
     "SHIFT": "an hour earlier",
     "UNIT": "",
     "AMOUNT": "some",
+    "ADDRESS": "the address 10.0.0.9",
     "INCIDENT": "the incident",
     "RECORD": "the record state-1",
     "THREAD": "the run",
@@ -192,11 +193,10 @@ class Ranking:
             ranked.append(Candidate(label, float(score), self._utterances[nearest_row]))
         return sorted(ranked, key=lambda candidate: (-candidate.score, candidate.label))
 
-    def understood(self, masked: str, ignored: frozenset[str]) -> float:
-        """Share of a question's words that some known question in scope has; 1.0 if none are left to count."""
+    def foreign(self, masked: str, ignored: frozenset[str]) -> int:
+        """How many of a question's words no known question in scope has, misspelt ones put right."""
         counted = [word for word in tokens(masked) if word not in ignored]
-        known = [word for word in counted if self._spelt_word(word) in self._inside]
-        return len(known) / len(counted) if counted else 1.0
+        return sum(self._spelt_word(word) not in self._inside for word in counted)
 
 
 @lru_cache(maxsize=4)
