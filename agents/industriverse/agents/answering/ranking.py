@@ -161,6 +161,8 @@ class Ranking:
     @cached_property
     def _fitted(self) -> tuple[Array, Array]:
         """Weights of the known questions per label, and the score of a label that nothing speaks for."""
+        from scipy.linalg import solve
+
         column = {label: i for i, label in enumerate(self.labels)}
         wanted = np.zeros((len(self._utterances), len(self.labels)))
         wanted[range(len(self._utterances)), [column[u.label] for u in self._utterances]] = 1.0
@@ -170,7 +172,8 @@ class Ranking:
         offset = np.average(wanted, axis=0, weights=weight)
         alike = self._alike(self._words.known, self._letters.known, self._vectors)
         alike[np.diag_indices_from(alike)] += self._mix.ridge / weight
-        fitted = np.asarray(np.linalg.solve(alike, wanted - offset), dtype=np.float64)
+        # Powers of likenesses stay positive semidefinite (Schur), and the ridge makes them definite.
+        fitted = np.asarray(solve(alike, wanted - offset, assume_a="pos", overwrite_a=True), dtype=np.float64)
         return fitted, np.asarray(offset, dtype=np.float64)
 
     @cached_property
