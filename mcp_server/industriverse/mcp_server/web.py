@@ -32,6 +32,7 @@ from industriverse.mcp_server.health import health_router
 from industriverse.mcp_server.idempotency import IdempotencyKeys
 from industriverse.mcp_server.leases import Leases
 from industriverse.mcp_server.live import live_router
+from industriverse.mcp_server.overview import add_overview
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.quick import QuickCalls
 from industriverse.mcp_server.replay import RecentEvents
@@ -97,7 +98,7 @@ def build_web_application(
         title="Industriverse Bridge API",
         version=platform_version(),
         lifespan=_lifespan(parts, quick, shutdown),
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
     )
     app.state.shutdown = shutdown
@@ -105,6 +106,7 @@ def build_web_application(
     tokens = TokenStore(platform.home.paths.tokens) if chosen.asks else None
     _add_routes(app, platform, caller, shutdown, Leases(tokens, platform.clock))
     describe_problems(app)
+    add_overview(app)
     if chosen.oauth is not None:
         app.router.routes.extend(
             create_protected_resource_routes(
