@@ -20,6 +20,7 @@ from industriverse.mcp_server.notifying import TenantBus
 from industriverse.mcp_server.prompts import PromptCheck, add_prompts
 from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
+from industriverse.mcp_server.sessions import KnownSessions
 from industriverse.mcp_server.subscribing import Subscriptions
 from industriverse.mcp_server.surface import Surface, SurfaceFilter
 from industriverse.mcp_server.task_store import TaskStore
@@ -59,6 +60,9 @@ class McpParts:
     tasks: Tasks
     subscriptions: Subscriptions
     guard: ResponseGuard
+    direct: DirectCalls
+    sessions: KnownSessions
+    shown: Surface
 
 
 def mcp_parts(
@@ -86,6 +90,7 @@ def mcp_parts(
     bus, guard = TenantBus(caller), ResponseGuard()
     subscriptions = Subscriptions(platform, bus, caller)
     direct, prompt_check = DirectCalls(platform, operations, caller, guard), PromptCheck()
+    sessions = KnownSessions()
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
@@ -96,7 +101,7 @@ def mcp_parts(
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
         subscriptions=bus,
         extensions=[tasks],
-        middleware=[follow_trace, SurfaceFilter(shown, caller), prompt_check, direct],
+        middleware=[follow_trace, sessions, SurfaceFilter(shown, caller), prompt_check, direct],
         cache_hints=CACHE_HINTS,
     )
     direct.bind(server)
@@ -113,7 +118,7 @@ def mcp_parts(
     add_completions(server, platform, principal=caller)
     add_log_level(server)
     subscriptions.add_to(server)
-    parts = McpParts(server, tasks, subscriptions, guard)
+    parts = McpParts(server, tasks, subscriptions, guard, direct, sessions, shown)
     if extend is not None:
         extend(parts)
     return parts

@@ -93,11 +93,11 @@ def build_web_application(
     caller: CurrentCaller = token_caller if chosen.asks else local_caller
     parts = mcp_parts(platform, surface=surface, caller=caller, extend=extend)
     shutdown = Shutdown()
-    quick, routes = _mcp_routes(parts, platform, chosen)
+    routes = _mcp_routes(parts, chosen)
     app = FastAPI(
         title="Industriverse Bridge API",
         version=platform_version(),
-        lifespan=_lifespan(parts, quick, shutdown),
+        lifespan=_lifespan(parts, shutdown),
         docs_url=None,
         redoc_url=None,
     )
@@ -121,10 +121,8 @@ def build_web_application(
     return app
 
 
-def _mcp_routes(
-    parts: McpParts, platform: Platform, settings: WebSettings
-) -> tuple[QuickCalls, list[BaseRoute]]:
-    """The routes of MCP, and what answers the quick calls among its requests."""
+def _mcp_routes(parts: McpParts, settings: WebSettings) -> list[BaseRoute]:
+    """The routes of MCP, with what answers the quick calls among its requests before them."""
     hosts = [host for name in settings.names for host in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
@@ -136,9 +134,11 @@ def _mcp_routes(
         transport_security=security,
     )
     route = next(route for route in served.routes if isinstance(route, Route) and route.path == "/mcp")
-    shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    route.app = quick = QuickCalls(route.app, parts.server, shown, security)
-    return quick, served.routes
+    manager, shown = parts.server.session_manager, parts.shown.names()
+    route.app = QuickCalls(
+        route.app, manager, parts.sessions, parts.direct, (registry[name] for name in sorted(shown))
+    )
+    return served.routes
 
 
 def _add_routes(
@@ -177,14 +177,12 @@ def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings, tokens:
     )
 
 
-def _lifespan(
-    parts: McpParts, quick: QuickCalls, shutdown: Shutdown
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(parts: McpParts, shutdown: Shutdown) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         gc.collect()
         gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
-        async with parts.server.session_manager.run(), quick.manager.run():
+        async with parts.server.session_manager.run():
             yield
             await shutdown.finish(parts.tasks.park)
             await parts.subscriptions.stop()
