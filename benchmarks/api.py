@@ -46,13 +46,15 @@ FIRST_NEW_ROW = 2880
 """Streams to send samples to hold so many rows of 900 s."""
 
 SERVER = """
-import json, sys
+import gc, json, sys
 from pathlib import Path
 kind, home, port, answer = sys.argv[1:5]
 sys.path.insert(0, sys.argv[5])
 import uvicorn
 
 def run(app):
+    gc.collect()
+    gc.freeze()
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False)
 
 if kind == "product":
@@ -520,6 +522,8 @@ COMPARED = [
     Face("MCP 2025-11-25", "product", "/mcp"),
     Face("bare MCPServer 2025-11-25, no-op", "mcp", "/mcp"),
     Face("bare MCPServer 2025-11-25, same read", "mcp", "/mcp", "same_read"),
+    Face("bare MCPServer JSON 2025-11-25, no-op", "mcp-json", "/mcp"),
+    Face("bare MCPServer JSON 2025-11-25, same read", "mcp-json", "/mcp", "same_read"),
 ]
 ROUNDS = 3
 

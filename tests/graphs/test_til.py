@@ -1,14 +1,18 @@
 """TIL: where to look, what to do, and whether its own record allows saying so."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from industriverse.economy.budgets import price_of
 from industriverse.eil.errors import DecisionError
 from industriverse.eil.transfer_entropy import transfer_entropies, transfer_entropy
+from industriverse.operations.context import Principal
 from industriverse.operations.platform import Platform
+from industriverse.operations.registry import registry
 from prepared_plant import PLANT, call, on
 from wandering_telemetry import wandering
 
@@ -93,3 +97,24 @@ def test_autonomy_is_earned_by_a_record_that_holds(tmp_path: Path) -> None:
         assert record.may_act, record.reason
 
     on(tmp_path / "home", tale)
+
+
+def test_whoever_runs_a_graph_pays_for_the_tools_that_it_calls(tmp_path: Path) -> None:
+    analyst = Principal("analyst", frozenset({"*"}))
+    budget = {"capacity_ceu": 50.0, "refill_ceu_per_s": 0.000001}
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "budgets.json").write_text(json.dumps({"*": budget, "local-operator": budget}))
+
+    async def tale(platform: Platform) -> None:
+        await platform.run(lambda: platform.services.streams.ingest("s", wandering(1000)))
+        await call(platform, "signal_compile", stream="s", clean_rows=700)
+        own, owner = (platform.meter.available(name) for name in ("analyst", "local-operator"))
+        await call(platform, "agent_run", caller=analyst, graph="til", stream="s", thread_id="t")
+        agent_run = registry["agent_run"].cost.base
+        refilled = 1_000
+        assert own - platform.meter.available("analyst") > price_of(agent_run) + refilled
+        assert 0 <= platform.meter.available("local-operator") - owner <= refilled
+        assert platform.meter.level("response-graph") is None
+
+    on(home, tale)

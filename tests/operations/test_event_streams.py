@@ -10,6 +10,7 @@ from industriverse.eil.errors import RegimeError
 from industriverse.operations.errors import InvalidArgumentsError, NotFoundError, OperationError
 from industriverse.operations.platform import Platform
 from industriverse.operations.times import time_text
+from industriverse.operations.upkeep import check_atlas
 from industriverse.signals.events import EventFormatError
 from prepared_plant import call, on
 
@@ -179,3 +180,25 @@ def test_a_ticket_of_events_becomes_an_incident_with_techniques_reasons_and_a_ve
     told: list[Any] = []
     on(tmp_path / "home", tale)
     on(tmp_path / "home", after_a_restart)
+
+
+def test_an_incident_of_events_is_found_in_the_graph_once_also_after_a_restart(tmp_path: Path) -> None:
+    async def tale(platform: Platform) -> None:
+        await learned(platform)
+        await call(platform, "signal_feed_events", stream="bus", events=[*polls(50, 3000), attack(3050)])
+
+    async def later(platform: Platform) -> None:
+        await call(platform, "signal_feed_events", stream="bus", events=polls(50, 3000))
+        (incident,) = (await call(platform, "shield_threats")).incidents
+        recorded = await call(platform, "atlas_record", stream="bus", incident_id=incident.id)
+        assert (recorded.state_ids, recorded.proof_ids, recorded.waiting) == ([], [], "")
+        found = await call(platform, "atlas_search", kind="Incident", stream="bus", entity="plc-1")
+        assert [item.id for item in found.items] == [incident.id]
+        around = (await call(platform, "atlas_get", kind="Incident", id=incident.id)).relations
+        assert ("AFFECTS", "Entity plc-1") in {(one.relation, one.target) for one in around}
+        assert (await call(platform, "atlas_search", kind="Service", text="bus")).total == 1
+        report = await platform.run(lambda: check_atlas(platform.services, repair=False))
+        assert not report.findings
+
+    on(tmp_path / "home", tale)
+    on(tmp_path / "home", later)

@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.money import Asset
-from industriverse.economy.watching import LedgerWatch
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.platform import Platform
 from industriverse.operations.toolsets import load
+from industriverse.storage import CommitWatch
 from prepared_plant import call, opened
 
 load()
@@ -21,7 +21,7 @@ class Answer(BaseModel):
 
 
 def test_a_commit_of_anyone_changes_the_version_and_nothing_else_does(tmp_path: Path) -> None:
-    watch = LedgerWatch(tmp_path / "ledger.sqlite")
+    watch = CommitWatch(tmp_path / "ledger.sqlite")
     assert watch.version() is None
     with Ledger(tmp_path / "ledger.sqlite") as ledger, Ledger(tmp_path / "ledger.sqlite") as other:
         before = watch.version()
@@ -38,7 +38,7 @@ def test_a_commit_of_anyone_changes_the_version_and_nothing_else_does(tmp_path: 
 
 def test_what_changed_while_it_was_read_is_not_filed_under_the_later_version() -> None:
     version, reads = [1], list[int]()
-    kept = KeptReads(lambda: version[0])
+    kept = KeptReads(lambda: version[0], lambda: 0)
 
     async def read() -> Answer:
         reads.append(len(reads))
@@ -60,7 +60,7 @@ def test_what_changed_while_it_was_read_is_not_filed_under_the_later_version() -
 
 
 def test_without_a_version_every_question_is_read_anew() -> None:
-    kept, reads = KeptReads(lambda: None), list[int]()
+    kept, reads = KeptReads(lambda: None, lambda: 0), list[int]()
 
     async def read() -> Answer:
         reads.append(1)

@@ -5,11 +5,10 @@ that follow. Reading it back runs none of them: a block must consist of the stat
 have written, its rows become records, checked like any other, and only those are written.
 """
 
+import io
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +21,7 @@ from industriverse.atlas.engine import Row, Statement
 from industriverse.atlas.errors import ExchangeError
 from industriverse.atlas.graph import GraphAtlas, record_of, row_of
 from industriverse.atlas.model import Incident, Kind, Transition, timestamp_of
+from industriverse.storage import writing_whole
 
 __all__ = ["Progress", "export_graph", "import_graph", "literal", "value_of"]
 
@@ -76,23 +76,17 @@ def export_graph(atlas: GraphAtlas, path: Path | str, *, progress: Progress | No
         ExchangeError: If the file cannot be written.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(
-            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
-        ) as file:
-            totals = _write(atlas, file, progress or _silent)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        with writing_whole(target, private=True) as file:
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+            totals = _write(atlas, text, progress or _silent)
+            text.flush()
+            text.detach()
     except OSError as error:
         raise ExchangeError(
             f"cannot write {target} ({error.strerror})",
             hint="name a file in a folder that exists and can be written",
         ) from error
-    finally:
-        with suppress(OSError):  # where there is no such folder, nothing was left in it either
-            temporary.unlink()
     return totals
 
 

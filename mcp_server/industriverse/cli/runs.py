@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from industriverse.operations.errors import OperationError
+from industriverse.storage import write_whole
 
 __all__ = ["open_run"]
 
@@ -30,9 +31,7 @@ def open_run(folder: Path, settings: dict[str, Any]) -> tuple[Path, bool]:
         number = 1 + max((int(run.name.removeprefix("run-")) for run in runs), default=0)
         new = folder / f"run-{number:04d}"
         new.mkdir()
-        draft = new / "settings.draft"
-        draft.write_text(json.dumps(settings, indent=1))
-        draft.replace(new / SETTINGS)
+        write_whole(new / SETTINGS, json.dumps(settings, indent=1).encode())
     except OSError as error:
         raise OperationError(
             f"cannot use {folder} ({error.strerror})", hint="set INDUSTRIVERSE_HOME to a folder you can write"

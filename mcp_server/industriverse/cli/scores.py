@@ -1,9 +1,8 @@
 """The scores file of ``industriverse watch``: one row per input row, in the order of the input."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from industriverse.eil.errors import ScoringError
 from industriverse.eil.scoring import SCORE_COLUMNS
 from industriverse.signals import ThermoReadings
 from industriverse.signals.ingest import IngestResult
+from industriverse.storage import writing_whole
 
 __all__ = ["check_scores_path", "write_scores_in_input_order"]
 
@@ -39,26 +39,24 @@ def write_scores_in_input_order(path: Path, source: IngestResult, readings: Sequ
         ScoringError: If the file cannot be written.
     """
     table = _table(source, ThermoReadings.concatenate(list(readings)))
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        _write(table, partial, path.suffix)
-        partial.replace(path)
+        with writing_whole(path) as draft:
+            _write(table, draft, path.suffix)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ScoringError(
             f"cannot write scores to {path}: {error.strerror or error}", hint="give a writable path"
         ) from error
 
 
-def _write(table: Any, path: Path, suffix: str) -> None:
+def _write(table: Any, file: BinaryIO, suffix: str) -> None:
     if suffix == ".csv":
         from pyarrow.csv import write_csv
 
-        write_csv(table, path)
+        write_csv(table, file)
     else:
         from pyarrow.parquet import write_table
 
-        write_table(table, path)
+        write_table(table, file)
 
 
 def _table(source: IngestResult, readings: ThermoReadings) -> Any:

@@ -20,6 +20,7 @@ from industriverse.nvp.predictor import Predictor
 from industriverse.nvp.recipes import Recipe
 from industriverse.nvp.solvers.spectral import SpectralSolver
 from industriverse.nvp.training import FluxTrainer, held_out_ratios
+from industriverse.storage import write_whole
 
 __all__ = ["Plan", "Progress", "train"]
 
@@ -106,18 +107,12 @@ def train(
     out.parent.mkdir(parents=True, exist_ok=True)
     predictor = Predictor(recipe.solver(), closure=closure, card={"card": json.dumps(card, sort_keys=True)})
     card["weights_sha256"] = predictor.save(out)
-    _write(out.with_suffix(".json"), json.dumps(card, indent=1, sort_keys=True).encode())
+    write_whole(out.with_suffix(".json"), json.dumps(card, indent=1, sort_keys=True).encode())
     return card
 
 
 def _untold(phase: str, share: float, loss: float) -> None:
     """Progress goes nowhere when nobody listens."""
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _identity(recipe: Recipe, plan: Plan) -> dict[str, Any]:
@@ -130,7 +125,7 @@ def _claim(folder: Path, recipe: Recipe, plan: Plan) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     mark, wanted = folder / "training.json", _identity(recipe, plan)
     if not mark.exists():
-        _write(mark, json.dumps(wanted, sort_keys=True).encode())
+        write_whole(mark, json.dumps(wanted, sort_keys=True).encode())
         return
     if json.loads(mark.read_text()) != json.loads(json.dumps(wanted)):
         raise PredictorError(
@@ -150,7 +145,7 @@ def _data(recipe: Recipe, plan: Plan, folder: Path, split: str, told: Progress) 
         path = folder / f"{split}-{index:04}.safetensors"
         if not path.exists():
             seed = plan.seed * 1_000_000 + _SPLITS[split] + index
-            _write(path, save({"frames": recipe.trajectories(count, seed).contiguous()}))
+            write_whole(path, save({"frames": recipe.trajectories(count, seed).contiguous()}))
         parts.append(_load(path)["frames"])
         told(f"data: {split}", min(1.0, (index + 1) * _CHUNK / total), float("nan"))
     return torch.cat(parts, dim=1)
@@ -204,7 +199,7 @@ def _updates(trainer: FluxTrainer, plan: Plan, folder: Path, told: Progress, che
 def _save(trainer: FluxTrainer, path: Path, extra: dict[str, Any]) -> None:
     tensors, values = trainer.state()
     tensors = {name: value.contiguous().clone() for name, value in tensors.items()}
-    _write(path, save(tensors, metadata={"values": json.dumps(values | extra)}))
+    write_whole(path, save(tensors, metadata={"values": json.dumps(values | extra)}))
 
 
 def _digest(data: dict[str, Tensor]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from industriverse.nvp.grid import Grid
 from industriverse.nvp.learned_flux import Gate, LearnedFlux
 from industriverse.nvp.solvers.base import Solver
 from industriverse.nvp.solvers.registry import solver_class
+from industriverse.storage import write_whole
 
 __all__ = ["FORMAT", "PredictorParts", "load_predictor_parts", "save_predictor_parts"]
 
@@ -75,10 +76,7 @@ def save_predictor_parts(
         {name: value.contiguous().clone() for name, value in tensors.items()},
         metadata={"format": FORMAT, "header": json.dumps(header, sort_keys=True, allow_nan=False)},
     )
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.part")
-    draft.write_bytes(content)
-    draft.replace(target)
+    write_whole(path, content)
     return hashlib.sha256(content).hexdigest()
 
 

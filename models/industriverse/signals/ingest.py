@@ -1,6 +1,5 @@
 """Telemetry files become frames: every row is kept or counted, every assumption is noted."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from industriverse.signals.channel import Channel
 from industriverse.signals.errors import IngestError
 from industriverse.signals.frame import NANOSECONDS_PER_SECOND, Frame
 from industriverse.signals.metadata import FIELDS, build_channel, channel_metadata, read_sidecar
+from industriverse.storage import writing_whole
 
 __all__ = ["DUPLICATE_TIME", "LABEL_NAMES", "NO_TIME", "IngestResult", "read_frame", "write_frame"]
 
@@ -144,17 +144,11 @@ def write_frame(frame: Frame, path: str | Path) -> Path:
     columns: list[Any] = [pa.array(frame.timestamps_ns).cast(pa.timestamp("ns", "UTC"))]
     columns += [pa.array(column, from_pandas=True) for column in frame.values.T]
     schema = pa.schema(fields, metadata={"industriverse.time_column": "time"})
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    table = pa.Table.from_arrays(columns, schema=schema)
     try:
-        pq.write_table(
-            pa.Table.from_arrays(columns, schema=schema),
-            partial,
-            compression="zstd",
-            write_page_checksum=True,
-        )
-        partial.replace(file)
+        with writing_whole(file) as draft:
+            pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise IngestError(f"{file} cannot be written ({error})", hint="check the folder") from error
     return file
 

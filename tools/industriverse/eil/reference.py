@@ -18,11 +18,12 @@ from industriverse.eil.errors import ReferenceFileError
 from industriverse.eil.model import KernelModel
 from industriverse.eil.state import KernelState
 from industriverse.signals import Channel, ChannelKind
+from industriverse.storage import write_whole
 
 __all__ = ["REFERENCE_FORMAT", "REFERENCE_VERSION", "Reference"]
 
 REFERENCE_FORMAT: Final = "industriverse-reference"
-REFERENCE_VERSION: Final = 3
+REFERENCE_VERSION: Final = 4
 _METADATA = "metadata"
 
 
@@ -76,10 +77,8 @@ class Reference:
         packed: dict[str, Any] = {_METADATA: np.frombuffer(_canonical(metadata), dtype=np.uint8)}
         packed.update(self._arrays())
         np.savez(buffer, **packed)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
-            partial.write_bytes(buffer.getvalue())
-            partial.replace(target)
+            write_whole(target, buffer.getvalue())
         except OSError as error:
             raise ReferenceFileError(
                 f"cannot write the reference {target}: {error.strerror}", hint="give a writable path"

@@ -5,37 +5,25 @@ No terminal and no command line here: the caller draws progress from the blocks 
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from industriverse.eil.detector import Detector
 from industriverse.eil.errors import ScoringError
 from industriverse.eil.fitting import MINIMUM_CLEAN_ROWS
+from industriverse.eil.layout import READING_COLUMNS
 from industriverse.eil.regimes import RegimeBank, RegimeShift
 from industriverse.eil.watch import WatchSummary
 from industriverse.signals import Frame, ThermoReadings, Ticket
+from industriverse.storage import writing_whole
 
 __all__ = ["SCORE_COLUMNS", "CleanChoice", "ScoredBlock", "ScoringRun", "choose_clean_rows", "write_scores"]
 
-SCORE_COLUMNS: Final = (
-    "time",
-    "score",
-    "p_value",
-    "alarm",
-    "energy",
-    "innovation_energy",
-    "temperature",
-    "entropy",
-    "free_energy",
-    "work",
-    "heat",
-    "structure",
-    "entropy_production",
-    "regime",
-)
+SCORE_COLUMNS: Final = ("time", *READING_COLUMNS, "regime")
 DEFAULT_CLEAN_SHARE = 0.3
 BLOCK_ROWS = 2048
 
@@ -176,41 +164,35 @@ def write_scores(
     target = Path(path)
     if target.suffix not in (".parquet", ".csv"):
         raise ScoringError(f"scores cannot be written as {target.name!r}", hint="use .parquet or .csv")
-    return _write(target, target.with_name(f".{target.name}.{os.getpid()}.partial"), blocks)
+    return _write(target, blocks)
 
 
-def _write(target: Path, partial: Path, blocks: Iterable[ScoredBlock]) -> Generator[ScoredBlock, None, None]:
+def _write(target: Path, blocks: Iterable[ScoredBlock]) -> Generator[ScoredBlock, None, None]:
     writer: Any = None
-    finished = False
     try:
-        for block in blocks:
-            table = _table(block.readings)
+        with writing_whole(target) as file, ExitStack() as begun:
+            for block in blocks:
+                table = _table(block.readings)
+                if writer is None:
+                    writer = begun.enter_context(_open_writer(file, target.suffix, table.schema))
+                writer.write_table(table)
+                yield block
             if writer is None:
-                writer = _open_writer(partial, target.suffix, table.schema)
-            writer.write_table(table)
-            yield block
-        if writer is None:
-            raise ScoringError("there is no scored row to write", hint="score at least one row")
-        writer.close()
-        partial.replace(target)
-        finished = True
+                raise ScoringError("there is no scored row to write", hint="score at least one row")
     except OSError as error:
         raise ScoringError(
             f"cannot write scores to {target}: {error.strerror or error}", hint="give a writable path"
         ) from error
-    finally:
-        if not finished:
-            partial.unlink(missing_ok=True)
 
 
-def _open_writer(path: Path, suffix: str, schema: Any) -> Any:
+def _open_writer(file: BinaryIO, suffix: str, schema: Any) -> Any:
     if suffix == ".csv":
         from pyarrow.csv import CSVWriter
 
-        return CSVWriter(path, schema)
+        return CSVWriter(file, schema)
     from pyarrow.parquet import ParquetWriter
 
-    return ParquetWriter(path, schema)
+    return ParquetWriter(file, schema)
 
 
 def _table(readings: ThermoReadings) -> Any:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from industriverse.eil.proof.windows import window_bytes
 from industriverse.operations.errors import NotFoundError
 from industriverse.operations.home import Home
 from industriverse.signals import Frame
+from industriverse.storage import write_whole
 
 __all__ = ["CertificateStore", "DigestMismatchError", "Issued"]
 
@@ -140,11 +140,11 @@ class CertificateStore:
         certificate_id = certificate_digest(envelope)
         window_path = self._paths.certificates / f"{evidence_id}.window"
         if not window_path.exists():
-            _write_durably(self._owner_path(evidence_id), owner.encode())
-            _write_durably(window_path, evidence)
-        _write_durably(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
+            write_whole(self._owner_path(evidence_id), owner.encode())
+            write_whole(window_path, evidence)
+        write_whole(self._certificate_path(certificate_id), json.dumps(envelope, indent=1).encode())
         # The chain is what counts: a certificate that a dying process left out of it is issued anew.
-        _write_durably(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
+        write_whole(self._chain_path(stream), "\n".join([*chain, certificate_id]).encode())
         return self.find(certificate_id)
 
     def find(self, certificate_id: str) -> Issued:
@@ -227,13 +227,3 @@ class CertificateStore:
     def _chain(self, stream: str) -> tuple[str, ...]:
         path = self._chain_path(stream)
         return tuple(path.read_text().split()) if path.exists() else ()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent after a crash."""
-    draft = path.with_suffix(".draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_data_path
 
 from industriverse.operations.errors import HomeInUseError, OperationError
+from industriverse.storage import write_whole
 
 __all__ = ["Home", "default_home", "ledger_of", "paths_of"]
 
@@ -88,6 +89,10 @@ class _Paths:
     def requests(self) -> Path:
         return self.folder / "requests.sqlite"
 
+    @property
+    def bus(self) -> Path:
+        return self.folder / "bus.sqlite"
+
     def tenant(self, name: str) -> Path:
         """Where the stores of a tenant live; names come from outside and mean nothing to the file system."""
         return self.folder / "tenants" / hashlib.sha256(name.encode()).hexdigest()[:32]
@@ -164,13 +169,7 @@ class Home:
         path = self.paths.secret
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = path.with_suffix(".draft")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(os.urandom(32))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
+            write_whole(path, os.urandom(32), private=True)
         return path.read_bytes()
 
     def close(self) -> None:

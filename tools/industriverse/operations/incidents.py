@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from industriverse.operations.errors import NotFoundError
-from industriverse.operations.recording import follow, record_disturbance, record_growth
+from industriverse.operations.recording import (
+    follow,
+    record_disturbance,
+    record_event_incident,
+    record_growth,
+)
 from industriverse.operations.services import Services
 from industriverse.shield.incidents import fuse_tickets
 from industriverse.signals import Channel, Incident, Ticket
@@ -39,9 +44,11 @@ def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> 
             if before is None:
                 # The store comes last: what it does not hold is recorded again after a crash.
                 record_disturbance(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
             elif before.closed_ns is None and before != incident:
                 record_growth(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
     return new
 
@@ -67,6 +74,9 @@ def keep_event_tickets(services: Services, stream: str, tickets: "Sequence[Event
         for incident in fuse_tickets(services.shield.tickets(stream=stream)):
             before = known.get(incident.id)
             if before is None or (before.closed_ns is None and before != incident):
+                # The store comes last here too.
+                record_event_incident(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
     return new
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,8 @@ _calls_of = functools.cache(_CALLS.labels)
 _seconds_of = functools.cache(_SECONDS.labels)
 _running_of = functools.cache(_RUNNING.labels)
 _unheard = nullcontext(INVALID_SPAN)
+
+_payer: ContextVar[Principal | None] = ContextVar("payer", default=None)
 
 _SHOWN_CHARACTERS = 60
 
@@ -220,20 +223,31 @@ async def invoke(
             await call.end(time.perf_counter() - started)
 
 
+def _payer_of(principal: Principal) -> Principal:
+    """Who pays for a call: whoever asked for the call that it is a part of, else its own principal.
+
+    A graph calls its tools under a name of its own; were that name billed, running one would be free.
+    """
+    asked = _payer.get()
+    return asked if asked is not None and asked.tenant == principal.tenant else principal
+
+
 async def _metered(call: _Call, request: BaseModel, context: OperationContext) -> BaseModel:
     """Reserve what the call declares, do it, and charge what it took whatever comes of it."""
-    meter = call.platform.meter
-    bill = meter.reserve(call.declared, request, call.principal)
+    meter, payer = call.platform.meter, _payer_of(call.principal)
+    bill = meter.reserve(call.declared, request, payer)
+    paying = _payer.set(payer)
     try:
         with counting(bill.counter):
             if not call.declared.read_only:
                 await call.begin()
             return await call.declared.function(request, context)
     finally:
+        _payer.reset(paying)
         call.micro_ceu = meter.settle(bill)
         energy = current_energy()
         energy.cost_micro_ceu += call.micro_ceu
-        energy.budget_left_micro_ceu = meter.level(call.principal.name)
+        energy.budget_left_micro_ceu = meter.level(payer.name)
 
 
 async def _perform(call: _Call, context: OperationContext) -> BaseModel:

@@ -38,6 +38,7 @@ __all__ = [
     "follow",
     "proof_of",
     "record_disturbance",
+    "record_event_incident",
     "record_growth",
     "record_incident",
     "record_proof",
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 UNKNOWN_DOMAIN = "telemetry"
 SIMULATED_WATER = "water (simulation)"
+EVENTS = "events"
 _DIGEST_SHOWN = 12
 
 
@@ -273,6 +275,15 @@ def record_growth(services: Services, incident: Incident) -> None:
     services.memory.promise(incident.stream, [incident], states=_states_of(services, incident))
 
 
+def record_event_incident(services: Services, incident: Incident) -> None:
+    """Write an incident of a stream of events as it stands now.
+
+    No state is linked: energies are of samples, and habits of events have none.
+    """
+    stream = incident.stream
+    services.memory.promise(stream, [Service(stream, stream, EVENTS), incident])
+
+
 def _states_of(services: Services, incident: Incident) -> tuple[str, ...]:
     timeline = _timeline(services, incident.stream)
     start_ns = timeline.disturbed_at(incident.opened_ns)
@@ -330,6 +341,8 @@ def _record_actions(services: Services, incident: Incident) -> tuple[str, ...]:
 def record_incident(services: Services, stream: str, incident_id: str) -> Recorded:
     """Write the whole story of an incident: disturbed and, if it is calm now, recovered state, actions, proofs.
 
+    That of a stream of events has no states and no proofs: its actions are written.
+
     Raises:
         NotFoundError: If there is no such incident.
         OperationError: If it was raised by an earlier reference.
@@ -339,6 +352,9 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
     from industriverse.shield.incidents import close_incident
 
     incident = incident_of(services, incident_id)
+    if services.events.store.holds(stream):
+        record_event_incident(services, incident)
+        return Recorded((), _record_actions(services, incident), ())
     readings = _readings_since(services.streams.watched(stream), incident)
     record_disturbance(services, incident)
     timeline = _timeline(services, stream)
@@ -350,6 +366,7 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
         recovered = _state_id(stream, _timeline(services, stream), calm_since_ns)
         states.append(recovered)
         closed = incident if incident.closed_ns else close_incident(incident, calm_since_ns)
+        services.announcements.announce(closed)
         services.shield.put_incident(closed)
         services.memory.promise(stream, [closed], states=states[1:])
         _close_others(services, stream, calm_since_ns)
@@ -387,6 +404,7 @@ def _close_others(services: Services, stream: str, calm_since_ns: int) -> None:
     for other in services.shield.incidents(open_only=True):
         if other.stream == stream and other.opened_ns <= calm_since_ns:
             closed = close_incident(other, calm_since_ns)
+            services.announcements.announce(closed)
             services.shield.put_incident(closed)
             record_growth(services, closed)
 

@@ -13,6 +13,7 @@ from industriverse.eil.events.budget import EventCalibration
 from industriverse.eil.events.errors import EventReferenceError
 from industriverse.eil.events.model import EventModel
 from industriverse.eil.events.tails import Branch
+from industriverse.storage import write_whole
 
 __all__ = [
     "EVENT_REFERENCE_FORMAT",
@@ -108,10 +109,8 @@ def save_content(
     target = Path(path)
     marked = {"format": file_format, "version": version, **content}
     digest = hashlib.sha256(_canonical(marked)).hexdigest()
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(_canonical({"digest": digest, "content": marked}))
-        partial.replace(target)
+        write_whole(target, _canonical({"digest": digest, "content": marked}))
     except OSError as error:
         raise EventReferenceError(
             f"cannot write the reference {target}: {error.strerror}", hint="give a writable path"

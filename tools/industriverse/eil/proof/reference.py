@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from industriverse.eil.proof.fitting import (
 )
 from industriverse.eil.proof.windows import fill_missing, is_contiguous
 from industriverse.signals import Frame
+from industriverse.storage import write_whole
 
 __all__ = ["EquilibriumReference"]
 
@@ -307,14 +307,11 @@ class EquilibriumReference:
 
     def save(self, path: Path | str) -> str:
         """Write the reference to ``path`` (npz without pickle), whole or not at all; returns the digest."""
-        target = Path(path)
         digest = self.digest
         header = rfc8785.dumps({**self._meta(), "digest": digest})
         buffer = io.BytesIO()
         np.savez_compressed(buffer, header=np.frombuffer(header, dtype=np.uint8), **self._arrays())  # type: ignore[arg-type]
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(target)
+        write_whole(path, buffer.getvalue())
         return digest
 
     @classmethod

@@ -39,6 +39,7 @@ from industriverse.eil.proof.fitting import sort_channels
 from industriverse.eil.proof.response import ORDER, TAPS, Response, correlate, fit_response
 from industriverse.eil.proof.windows import fill_missing, is_contiguous
 from industriverse.signals import Frame
+from industriverse.storage import write_whole
 
 __all__ = ["FreshnessResult", "Watermark", "WatermarkModel", "sign_sum_p_value"]
 
@@ -243,10 +244,7 @@ class WatermarkModel:
 
     def save(self, path: Path | str) -> str:
         """Write the model as canonical JSON; returns the digest, which is the file's SHA-256."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.tmp")
-        temporary.write_bytes(canonical_json(self._document()))
-        temporary.replace(target)
+        write_whole(path, canonical_json(self._document()))
         return self.digest
 
     @classmethod
