@@ -18,7 +18,7 @@ from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
-from industriverse.operations.home import Home, ledger_of
+from industriverse.operations.home import Home, ledger_is_a_file, ledger_of
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
@@ -109,7 +109,10 @@ class Platform:
 
     @cached_property
     def ledger_reads(self) -> KeptReads:
-        """What was read of the ledger since it last changed."""
+        """What was read of the ledger since it last changed; nothing where the books are in a database."""
+        if not ledger_is_a_file():
+            # A file that was used before the books moved says nothing about them.
+            return KeptReads(lambda: None, self.clock)
         return self._kept(self.home.paths.ledger)
 
     @cached_property
