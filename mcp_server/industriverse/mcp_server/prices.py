@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.operations.books import PoolName
 from industriverse.operations.platform import Platform
@@ -29,7 +30,9 @@ EVENT_SCHEMA = {
 }
 
 
-def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
+def price_router(
+    platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> APIRouter:
     """The route of prices."""
     router = APIRouter(prefix="/v1/economy")
 
@@ -49,7 +52,7 @@ def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shut
         own = platform.of_tenant(caller.tenant)
         authorise(own, registry["economy_read"], caller)
         return EventSourceResponse(
-            _events(own, pool, shutdown),
+            _events(own, pool, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
@@ -58,7 +61,9 @@ def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shut
     return router
 
 
-async def _events(platform: Platform, pool: PoolName, shutdown: Shutdown) -> AsyncIterator[ServerSentEvent]:
-    async with aclosing(prices(platform, pool, ended=lambda: shutdown.begun)) as found:
+async def _events(
+    platform: Platform, pool: PoolName, shutdown: Shutdown, lease: Lease
+) -> AsyncIterator[ServerSentEvent]:
+    async with aclosing(prices(platform, pool, ended=lambda: shutdown.begun or not lease())) as found:
         async for item in found:
             yield ServerSentEvent(item.model_dump_json(), event="price", retry=1000)

@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.operations.following import Happening, Position, happened_since, position_now
 from industriverse.operations.platform import Platform
@@ -30,11 +31,11 @@ _RESUMED = Counter("industriverse_sse_resumed", "Event streams that a client wen
 
 
 async def followed(
-    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown
+    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown, lease: Lease
 ) -> AsyncIterator[Happening]:
-    """What happens on streams from a position on, until the server stops."""
+    """What happens on streams from a position on, until the server stops or the token opens nothing any more."""
     with platform.changed.listening() as changed:
-        while not shutdown.begun:
+        while not shutdown.begun and lease():
             changed.clear()
             happened = await platform.run(happened_since, platform.services, streams, position)
             for happening in happened:
@@ -49,7 +50,9 @@ async def followed(
                 continue
 
 
-def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
+def stream_router(
+    platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> APIRouter:
     """The route of events."""
     router = APIRouter(prefix="/v1")
 
@@ -83,7 +86,7 @@ def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shu
         else:
             position = await own.run(position_now, own.services, streams)
         return EventSourceResponse(
-            _events(own, streams, position, shutdown),
+            _events(own, streams, position, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
@@ -93,11 +96,11 @@ def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shu
 
 
 async def _events(
-    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown
+    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown, lease: Lease
 ) -> AsyncIterator[ServerSentEvent]:
     _OPEN.inc()
     try:
-        async for happening in followed(platform, streams, position, shutdown):
+        async for happening in followed(platform, streams, position, shutdown, lease):
             _EVENTS.labels(happening.kind).inc()
             yield ServerSentEvent(
                 json.dumps(happening.data), event=happening.kind, id=happening.after.text(), retry=1000

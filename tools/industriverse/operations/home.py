@@ -89,6 +89,10 @@ class _Paths:
     def requests(self) -> Path:
         return self.folder / "requests.sqlite"
 
+    @property
+    def bus(self) -> Path:
+        return self.folder / "bus.sqlite"
+
     def tenant(self, name: str) -> Path:
         """Where the stores of a tenant live; names come from outside and mean nothing to the file system."""
         return self.folder / "tenants" / hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -214,7 +214,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     """List incidents: tickets fused by the asset that they implicate, newest first.
 
     Raises:
-        NotFoundError: If the incident asked for does not exist.
+        NotFoundError: If the incident or the stream asked for does not exist.
     """
     platform = context.platform
 
