@@ -60,7 +60,7 @@ import uvicorn
 def run(app):
     gc.collect()
     gc.freeze()
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False)
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False, timeout_keep_alive=120)
 
 if kind == "product":
     from industriverse.mcp_server.app import create_web_application
