@@ -120,6 +120,9 @@ def add_problem_handlers(app: FastAPI, clock: Callable[[], int]) -> None:
     async def invalid_body(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
+        if first["loc"] == ("body",) or first["type"] == "json_invalid":
+            hint = "send a JSON object, {} if there is nothing to say, with Content-Type: application/json"
+            return _problem(422, "InvalidArgumentsError", "body: is no JSON object", hint)
         field = ".".join(str(part)[:60] for part in first["loc"][1:]) or "body"
         return _problem(
             422,

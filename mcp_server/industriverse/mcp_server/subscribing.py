@@ -7,6 +7,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_PARAMS,
     INVALID_REQUEST,
     EmptyResult,
     SubscribeRequestParams,
@@ -17,7 +18,7 @@ from mcp.types import (
 
 from industriverse.mcp_server.callers import CurrentCaller
 from industriverse.mcp_server.legacy import URIS_PER_SESSION, LegacySubscriptions, session_of
-from industriverse.mcp_server.notifying import ResourceWatch, TenantBus
+from industriverse.mcp_server.notifying import THREATS, ResourceWatch, TenantBus, regime_uri
 from industriverse.operations.platform import Platform
 
 __all__ = ["Subscriptions"]
@@ -39,17 +40,23 @@ class Subscriptions:
         self._legacy = LegacySubscriptions()
         self._watch = ResourceWatch(platform, bus, self._legacy)
         self._listen = ListenHandler(bus)
+        self._server: MCPServer[Any] | None = None
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Serve the requests of both eras."""
+        self._server = server
         lowlevel = server._lowlevel_server
         lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, self._subscribe)
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         lowlevel.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listened)
 
-    async def stop(self) -> None:
-        """End every stream with its last word, and watch nothing any more."""
+    def end(self) -> None:
+        """End every stream with its last word."""
         self._listen.close()
+
+    async def stop(self) -> None:
+        """End every stream, and watch nothing any more."""
+        self.end()
         await self._watch.stop()
 
     async def _followed(self) -> str:
@@ -61,10 +68,22 @@ class Subscriptions:
         await self._watch.follow(caller.tenant)
         return caller.tenant
 
+    async def _tells_of(self, uri: str) -> bool:
+        """Whether changes of a resource are ever told."""
+        if uri.startswith(regime_uri("")) and uri != regime_uri(""):
+            return True
+        listed = [] if self._server is None else await self._server.list_resources()
+        return uri in {str(resource.uri) for resource in listed}
+
     async def _subscribe(
         self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
     ) -> EmptyResult:
         tenant = await self._followed()
+        if not await self._tells_of(str(params.uri)):
+            raise MCPError(
+                code=INVALID_PARAMS,
+                message=f"no changes of this resource are told; follow {THREATS} or {regime_uri('{stream}')}",
+            )
         if not self._legacy.add(session_of(ctx), tenant, str(params.uri)):
             raise MCPError(
                 code=INVALID_REQUEST,
@@ -82,4 +101,8 @@ class Subscriptions:
         self, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         await self._followed()
-        return await self._listen(ctx, params)
+        asked = params.notifications
+        # What is acknowledged is what will be told.
+        told = [uri for uri in asked.resource_subscriptions or () if await self._tells_of(str(uri))]
+        heard = asked.model_copy(update={"resource_subscriptions": told or None})
+        return await self._listen(ctx, params.model_copy(update={"notifications": heard}))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, Field
 
 from industriverse.operations.desk import ticket_criticality
+from industriverse.operations.errors import NotFoundError
 from industriverse.operations.incidents import incident_of
 from industriverse.operations.kept_reads import Dated
 from industriverse.operations.registry import OperationInput
@@ -64,13 +65,15 @@ def list_threats(services: Services, request: ThreatsInput) -> Dated[ThreatsOutp
     """Incidents as they are handled, and from when until when this holds: a suppression begins and ends.
 
     Raises:
-        NotFoundError: If the incident asked for does not exist.
+        NotFoundError: If the incident or the stream asked for does not exist.
     """
     if request.incident_id is not None:
         found = [incident_of(services, request.incident_id)]
     else:
         found = list(services.shield.incidents(open_only=request.open_only))[::-1]
     found = [incident for incident in found if request.stream in (None, incident.stream)]
+    if not found and request.stream is not None:
+        _must_exist(services, request.stream)
     now_ns, suppressions = services.clock(), services.triage.suppressions()
     tickets = {one.id: one for one in services.shield.tickets(stream=request.stream)} if found else {}
     items = [
@@ -89,6 +92,14 @@ def list_threats(services: Services, request: ThreatsInput) -> Dated[ThreatsOutp
         max((edge for edge in edges if edge <= now_ns), default=None),
         min((edge for edge in edges if edge > now_ns), default=None),
     )
+
+
+def _must_exist(services: Services, stream: str) -> None:
+    """Nobody may take a misspelt name for a calm stream."""
+    names = services.streams.store.names()
+    if stream not in names and not services.events.store.holds(stream):
+        known = ", ".join(sorted({*names, *services.events.store.names()})) or "none yet"
+        raise NotFoundError(f"no stream {stream[:80]!r}", hint=f"streams are: {known}")
 
 
 def _incident_item(

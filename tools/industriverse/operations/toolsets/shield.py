@@ -107,7 +107,7 @@ class PlanInput(OperationInput):
     """Which incident to answer."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
-    reversible_only: bool = Field(default=False, description="Leave out what cannot be undone")
+    alone: bool = Field(default=False, description="Only what can be undone, and only if service is at stake")
 
 
 class PlannedAction(BaseModel):
@@ -137,6 +137,7 @@ class PlanOutput(BaseModel):
     expected_free_energy_kt: float
     expected_loss: float
     loss_unit: str
+    service_requested: float = Field(description="Service asked for over the horizon, in the loss's unit")
     rationale: str
     text: str
 
@@ -213,7 +214,7 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     """List incidents: tickets fused by the asset that they implicate, newest first.
 
     Raises:
-        NotFoundError: If the incident asked for does not exist.
+        NotFoundError: If the incident or the stream asked for does not exist.
     """
     platform = context.platform
 
@@ -316,7 +317,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         context.platform.services,
         request.incident_id,
         context.principal.name,
-        reversible_only=request.reversible_only,
+        alone=request.alone,
     )
     return PlanOutput(
         plan_id=signed_id,
@@ -342,6 +343,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         expected_free_energy_kt=plan.expected.free_energy_excess_kt,
         expected_loss=plan.expected.loss,
         loss_unit=plan.expected.loss_unit,
+        service_requested=plan.do_nothing.requested,
         rationale=plan.rationale,
         text=plan_text(plan),
     )
