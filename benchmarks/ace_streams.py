@@ -1,6 +1,6 @@
 """ACE against a fixed single pass on telemetry streams, easy and hard: who accepts more at the same error?
 
-    python benchmarks/ace_streams.py [--streams 16] [--moments 6] [--seed 2026] [--accuracy 0.5] [--json FILE]
+    python benchmarks/ace_streams.py [--streams 12] [--moments 6] [--seed 2026] [--accuracy 0.5] [--json FILE]
 
 Each stream has four channels with a daily cycle, a wander that is forgotten sooner or later, and noise between a
 twentieth and more than half of what varies; it is sampled every five minutes. Eight days are learned from; in the two
@@ -173,7 +173,7 @@ async def measure(number: int, moments: int, seed: int, accuracy: float) -> list
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="ACE against a fixed single pass on streams")
-    parser.add_argument("--streams", type=int, default=16)
+    parser.add_argument("--streams", type=int, default=12)
     parser.add_argument("--moments", type=int, default=6)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--accuracy", type=float, default=0.5)
