@@ -41,7 +41,7 @@ from industriverse.nvp.solvers.vorticity import Vorticity
 from industriverse.nvp.training import train_flux
 
 Step = Callable[[Tensor], Tensor]
-NETWORKS: Final = ("FNO", "TFNO", "U-Net")
+NETWORKS: Final = ("flux", "FNO", "TFNO", "U-Net")
 # Solvers that a row's inference time may buy instead of it, cheapest first.
 LADDER: Final = (
     "solver, unpadded",
@@ -253,7 +253,7 @@ class Book:
 
 
 def fill(book: Book, seed: int, networks: Sequence[str]) -> None:
-    """Measures every row of one seed, with those of the free networks that are asked for."""
+    """Measures every row of one seed, with those of the networks that are asked for."""
     train, held, test = book.data()
     solver = book.task.solver()
     assert isinstance(solver, SpectralSolver)
@@ -278,9 +278,9 @@ def fill(book: Book, seed: int, networks: Sequence[str]) -> None:
     for name, step in steps.items():
         book.keep(name, seed, lambda step=step: measured(step, test, base))  # type: ignore[misc]
 
-    if any(channel.conserved for channel in solver.channels):
+    if "flux" in networks and any(channel.conserved for channel in solver.channels):
         book.keep("NVP-B, gated flux", seed, lambda: closed(book, solver, (train, held, test), base, seed))
-    for name in networks:
+    for name in (network for network in networks if network != "flux"):
         try:
             book.keep(name, seed, lambda name=name: free(name, book, train, test, base, seed))  # type: ignore[misc]
         except ImportError as error:

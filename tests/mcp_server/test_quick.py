@@ -99,9 +99,12 @@ def house(story: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_a_quick_call_is_answered_as_the_sdk_answers_it(era: str, house: tuple[str, dict[str, str]]) -> None:
+def test_a_quick_call_is_answered_as_the_sdk_answers_it(
+    era: str, house: tuple[str, dict[str, str]], story: Prepared
+) -> None:
     client = Client(house[0], house[1]["one"], era)
-    for tool, arguments, good in CALLS:
+    words = {"incident_id": story.incident_id, "wording": "client"}
+    for tool, arguments, good in [*CALLS, ("shield_explain", words, False)]:
         named = {"mcp-name": tool} if era == STATELESS else {}
         body = client.body(
             tool, arguments, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

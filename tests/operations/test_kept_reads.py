@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
 from industriverse.economy.ledger import Ledger
@@ -57,6 +58,25 @@ def test_what_changed_while_it_was_read_is_not_filed_under_the_later_version() -
 
     asyncio.run(tale())
     assert len(reads) == 2
+
+
+def test_books_in_a_database_are_not_kept_by_the_file_that_they_were_in_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "home") as platform:
+        with Ledger(platform.home.paths.ledger) as ledger:
+            ledger.issue(key="k", asset=Asset.CEU, account="treasury", amount=1)
+        monkeypatch.setenv("INDUSTRIVERSE_LEDGER", "postgresql://nowhere/books")
+        balances = []
+
+        async def read() -> Answer:
+            balances.append(1)
+            return Answer(number=len(balances))
+
+        async def tale() -> list[int]:
+            return [(await platform.ledger_reads.get("key", Answer, read)).number for _ in range(3)]
+
+        assert asyncio.run(tale()) == [1, 2, 3]
 
 
 def test_without_a_version_every_question_is_read_anew() -> None:

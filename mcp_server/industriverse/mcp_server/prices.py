@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from industriverse.mcp_server.callers import CurrentCaller
 from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
+from industriverse.mcp_server.streaming import LAST_WORD_S
 from industriverse.operations.books import PoolName
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import authorise
@@ -55,6 +56,7 @@ def price_router(
             _events(own, pool, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
+            shutdown_grace_period=LAST_WORD_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 

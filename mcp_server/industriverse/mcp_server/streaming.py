@@ -17,13 +17,15 @@ from industriverse.operations.platform import Platform
 from industriverse.operations.policy import authorise
 from industriverse.operations.registry import registry
 
-__all__ = ["followed", "stream_router"]
+__all__ = ["LAST_WORD_S", "followed", "stream_router"]
 
 LOOK_AGAIN_S = 2.0
 """Another process may write to the stores only through this one, so this is for clocks and late work alone."""
 
 PING_S = 15
 SEND_TIMEOUT_S = 10
+LAST_WORD_S = 5.0
+"""How long an event stream has to end by itself when the server stops."""
 
 _OPEN = Gauge("industriverse_sse_connections", "Open event streams")
 _EVENTS = Counter("industriverse_sse_events", "Events sent", ["kind"])
@@ -89,6 +91,7 @@ def stream_router(
             _events(own, streams, position, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
+            shutdown_grace_period=LAST_WORD_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 

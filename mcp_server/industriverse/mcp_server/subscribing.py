@@ -50,9 +50,13 @@ class Subscriptions:
         lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         lowlevel.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, self._listened)
 
-    async def stop(self) -> None:
-        """End every stream with its last word, and watch nothing any more."""
+    def end(self) -> None:
+        """End every stream with its last word."""
         self._listen.close()
+
+    async def stop(self) -> None:
+        """End every stream, and watch nothing any more."""
+        self.end()
         await self._watch.stop()
 
     async def _followed(self) -> str:

@@ -1,5 +1,6 @@
 """The web application: MCP, REST, events, health and metrics behind one chain of guards."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -181,6 +182,9 @@ def _lifespan(parts: McpParts, shutdown: Shutdown) -> Callable[[FastAPI], Abstra
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         gc.collect()
+        loop = asyncio.get_running_loop()
+        # Those who only listen would hold up the end until they are cut off.
+        shutdown.when_begun(lambda: loop.call_soon_threadsafe(parts.subscriptions.end))
         gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
         async with parts.server.session_manager.run():
             yield

@@ -86,7 +86,7 @@ class KeptReads:
             return (await read()).answer
         if version != self._held:
             self._held = version
-            self._forget_all()
+            self.forget_all()
         kept = self._answers.get(key)
         if kept is not None and isinstance(kept.answer, answer_type) and kept.holds(self._clock()):
             return kept.answer
@@ -109,8 +109,7 @@ class KeptReads:
         if kept is not None:
             _documents.pop(id(kept.answer), None)
 
-    def _forget_all(self) -> None:
+    def forget_all(self) -> None:
+        """Keep nothing any more."""
         for key in tuple(self._answers):
             self._forget(key)
-
-    close = _forget_all

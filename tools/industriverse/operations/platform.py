@@ -18,7 +18,7 @@ from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
-from industriverse.operations.home import Home, ledger_of
+from industriverse.operations.home import Home, ledger_is_a_file, ledger_of
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
@@ -72,6 +72,7 @@ class Platform:
         self._connect_answers = connect_answers
         self._tenants: dict[str, Platform] = {}
         self._watches: tuple[CommitWatch, ...] = ()
+        self._reads: tuple[KeptReads, ...] = ()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
     @cached_property
@@ -108,7 +109,10 @@ class Platform:
 
     @cached_property
     def ledger_reads(self) -> KeptReads:
-        """What was read of the ledger since it last changed."""
+        """What was read of the ledger since it last changed; nothing where the books are in a database."""
+        if not ledger_is_a_file():
+            # A file that was used before the books moved says nothing about them.
+            return KeptReads(lambda: None, self.clock)
         return self._kept(self.home.paths.ledger)
 
     @cached_property
@@ -132,7 +136,9 @@ class Platform:
             known = tuple(one for one in found if one is not None)
             return known if len(known) == len(found) else None
 
-        return KeptReads(version, self.clock)
+        kept = KeptReads(version, self.clock)
+        self._reads += (kept,)
+        return kept
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -195,6 +201,8 @@ class Platform:
         if "services" in self.__dict__:
             self._worker.submit(self.services.close).result()
         self._worker.shutdown(wait=True)
+        for kept in self._reads:
+            kept.forget_all()
         for watch in self._watches:
             watch.close()
         if "audit" in self.__dict__:
