@@ -79,7 +79,8 @@ _NO_ABBREVIATIONS = frozenset(
     ["jan", "jun", "jul", "p", "a", "to", "in", "at", "by", "for", "last", "top", "plan", "pm", "am", "no"]
 )
 _NAMED_LIST = re.compile(
-    r"\b(?P<kind>[a-z]{3,}?)s?(?P<first> ?\d{1,6})(?P<rest>(?:\s*(?:,|and|&|or|\+|/|,\s*and)\s*\d{1,6}(?![\w.:]))+)"
+    r"\b(?P<kind>[a-z]{3,}?)s?(?P<first> ?\d{1,6})"
+    r"(?P<rest>(?:\s*(?:,|and|&|or|\+|/|,\s*and)\s*\d{1,6}(?![\w.:]| ?(?:h|hrs?|hours?|min|minutes?|days?|s|sec)\b))+)"
 )
 _ABBREVIATED = re.compile(r"(?<![\w.-])(?P<short>[a-z]{1,4})\.?[\s-]?(?P<number>\d{1,6})(?![\w:.]\d|\w)")
 _IMPLIED = {
