@@ -94,6 +94,19 @@ def test_problem_documents_reflect_no_attack(tmp_path: Path) -> None:
         assert not [text for text in told if attack in text]
 
 
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+def test_a_wrong_argument_is_named_without_sending_anybody_elsewhere(era: str, tmp_path: Path) -> None:
+    async def told(platform: Platform) -> str:
+        async with Client(create_mcp_server(platform), mode=era) as client:
+            return (await client.call_tool("eil_regime", {"stream": 5})).model_dump_json()
+
+    with opened(tmp_path / "home") as platform:
+        text = asyncio.run(told(platform))
+    assert "stream" in text
+    assert "valid string" in text
+    assert "://" not in text
+
+
 def test_a_plain_text_stays_as_it_is() -> None:
     text = "no stream 'a'; streams are: practice, pump <3, 5 > 4, {\"a\": 1}"
     assert inert(text) == text
