@@ -2,6 +2,7 @@
 
     python benchmarks/answers.py                # the third set, held out, beside two naive baselines
     python benchmarks/answers.py --set tuning   # questions that were tuned on; so are first and held-out
+    python benchmarks/answers.py --styles       # each style of asking left out of what is learnt, and then asked
     python benchmarks/answers.py --report       # the same as a pydantic_evals report, for both modes
 
 The questions stand in tests/agents_answers; the plant is simulated (EPANET Net3) and made anew with a fixed seed.
@@ -25,6 +26,7 @@ from answer_judging import Asked, Judged, ask, judge, read_questions  # noqa: E4
 from industriverse.operations.platform import Platform  # noqa: E402
 from industriverse.operations.registry import registry  # noqa: E402
 from industriverse.operations.toolsets.asking import ask_output  # noqa: E402
+from industriverse.physics import IndustriverseError  # noqa: E402
 from prepared_plant import copied, opened, prepared  # noqa: E402
 
 SETS = {
@@ -131,6 +133,50 @@ def print_reports(platform: Platform, questions: list[Asked]) -> None:
     plumbing.evaluate_sync(by_function, progress=False, max_concurrency=1).print(include_durations=False)
 
 
+class _NotCalledError(IndustriverseError):
+    """Stands in for the call of a verb where only the choice of the verb is looked at."""
+
+
+def print_styles(platform: Platform) -> None:
+    """Leave out one style of asking after the other, and ask its questions; nothing is called."""
+    from importlib import import_module
+
+    from industriverse.agents.answering.memory import Conversations
+    from industriverse.agents.answering.ranking import OUTSIDE
+    from industriverse.agents.answering.retrieval import RetrievalAnswers
+    from industriverse.operations.asking import Question
+    from industriverse.operations.context import LOCAL_OPERATOR, OperationContext
+    from industriverse.operations.examples.further import styles
+
+    async def not_called(_: Platform, verb: str, *__: Any, **___: Any) -> None:
+        raise _NotCalledError(verb)
+
+    import_module("industriverse.agents.answering.retrieval").invoke = not_called  # type: ignore[attr-defined]
+    context, total = OperationContext(platform, LOCAL_OPERATOR), Counter[str]()
+    for style, by_verb in styles().items():
+        answers, found = RetrievalAnswers(registry, Conversations(platform.clock), style), Counter[str]()
+        for verb, examples in by_verb.items():
+            acts = verb in registry and not registry[verb].read_only
+            for place, example in enumerate(examples):
+                text = example.question
+                if verb != OUTSIDE:
+                    text = re.sub(r"\bwater\b(?! (?:network|plant|system|safe))", "practice", text)
+                got = asyncio.run(answers.answer(Question(text, f"{verb}-{place}"), context))
+                chosen = got.choices[0] if got.kind == "choice" and got.choices else got.tool
+                side = "out" if verb == OUTSIDE or acts else "in"
+                found += Counter({side: 1, f"{side} refused": got.kind == "refused", "right": chosen == verb})
+        total += found
+        print(f"{style:14} {_style_line(found)}")
+    print(f"{'all':14} {_style_line(total)}")
+
+
+def _style_line(found: "Counter[str]") -> str:
+    return (
+        f"out of scope refused {share(found['out refused'], found['out'])}, in scope refused "
+        f"{share(found['in refused'], found['in'])}, right verb {share(found['right'], found['in'])}"
+    )
+
+
 async def _ask_a_function(platform: Platform, asked: Asked) -> Judged:
     """Answer by a function in a model's place that calls the expected tool and quotes its first number."""
     from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart, ToolReturnPart
@@ -179,6 +225,7 @@ def main() -> None:
     parser.add_argument(
         "--misses", action="store_true", help="show every miss; never to tune on questions held out"
     )
+    parser.add_argument("--styles", action="store_true", help="leave out one style of asking after the other")
     parser.add_argument("--report", action="store_true", help="print pydantic_evals reports for both modes")
     options = parser.parse_args()
     story = prepared()
@@ -187,6 +234,9 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         opened(copied(story.planned, Path(folder) / "home")) as platform,
     ):
+        if options.styles:
+            print_styles(platform)
+            return
         if options.report:
             print_reports(platform, questions)
             return

@@ -6,22 +6,25 @@
 Every case runs against a server in processes of its own: one, and two behind two ports, each with a home of its own,
 because one process owns the stores of a home. Requests go over keep-alive connections on the loopback interface.
 CPU per request is what the server's processes used, from /proc, so that it says the same on a busy machine; requests
-per second depend on what else runs.
+per second depend on what else runs. Decisions are asked for by 50 clients, forecasts by two a worker.
 
 What the bare servers do: ``no-op`` is an async function that returns, ready made, what the real server answered to the
 same call, on the MCP server with the same declared output model; ``same read`` looks the account, its entries and the
 supply up in a copy of the same SQLite ledger for every call and makes the model of the answer; both with the SDK's own
-settings, and ``JSON`` with its switch for answers without an event stream, which the product chooses for quick calls of
-the stateless era. The overhead rows take product and bare servers by turns, three rounds each, and compare medians.
-The table of stages times each part of a call alone, in process.
+settings, and ``JSON`` with its switch for answers without an event stream. The product chooses between the two for
+each request, so both are shown. What lives as long as the server is frozen out of the garbage collection of every
+server here, the product's and the bare ones alike. The overhead rows take product and bare servers by turns, three
+rounds each, and compare medians. The table of stages times each part of a call alone, in process.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import platform as machine
 import shutil
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -30,6 +33,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,14 +51,16 @@ FIRST_NEW_ROW = 2880
 """Streams to send samples to hold so many rows of 900 s."""
 
 SERVER = """
-import json, sys
+import gc, json, sys
 from pathlib import Path
 kind, home, port, answer = sys.argv[1:5]
 sys.path.insert(0, sys.argv[5])
 import uvicorn
 
 def run(app):
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False)
+    gc.collect()
+    gc.freeze()
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="error", access_log=False, timeout_keep_alive=120)
 
 if kind == "product":
     from industriverse.mcp_server.app import create_web_application
@@ -351,34 +358,46 @@ class Line:
         self._writer.close()
 
 
-async def one_client(
-    number: int, url: str, face: Face, arguments: Arguments, stop: float, seconds: list[float]
-) -> None:
-    bare = face.server != "product"
-    tool = face.tool or arguments.tool
-    host = url.removeprefix("http://")
-    name, _, port = host.partition(":")
-    line, turn = Line(*await asyncio.open_connection(name, int(port)), host), number
-    headers = face.headers(tool)
-    if "2025" in face.name:
-        headers |= await handshake(line, headers)
-    while time.perf_counter() < stop:
-        given = arguments.of(number)
-        if bare and face.path == "/mcp":
-            given = {} if face.tool else {"arguments": given}
-        if arguments.mix:
-            turn += 1
-            tool, given = arguments.mix[turn % len(arguments.mix)]
-            face_now = replace(face, path=path_of(tool)) if face.path != "/mcp" else face
-            headers |= {name: value for name, value in face.headers(tool).items() if name == "mcp-name"}
-        else:
-            face_now = face
-        began = time.perf_counter()
-        status, _, body = await line.post(face_now.path, face_now.body(tool, given), headers)
-        seconds.append(time.perf_counter() - began)
-        if status != 200 or b'"isError":true' in body:
-            raise RuntimeError(f"{face.name} {tool}: {status} {body[:500]!r}")
-    line.close()
+@dataclass
+class Client:
+    """One connection, with the session that its face needs."""
+
+    number: int
+    line: Line
+    headers: dict[str, str]
+    turn: int = 0
+
+    @classmethod
+    async def of(cls, number: int, url: str, face: Face, tool: str) -> "Client":
+        """Connect, and begin a session where the protocol has one."""
+        host = url.removeprefix("http://")
+        name, _, port = host.partition(":")
+        line, headers = Line(*await asyncio.open_connection(name, int(port)), host), face.headers(tool)
+        if "2025" in face.name:
+            headers |= await handshake(line, headers)
+        return cls(number, line, headers, number)
+
+    async def send(self, face: Face, arguments: Arguments, stop: float, seconds: list[float]) -> None:
+        """Send one request after the other until a time, at least one of each kind: a first one may be slow."""
+        bare, tool = face.server != "product", face.tool or arguments.tool
+        left = max(1, len(arguments.mix))
+        while True:
+            left -= 1
+            given = arguments.of(self.number)
+            if bare and face.path == "/mcp":
+                given = {} if face.tool else {"arguments": given}
+            if arguments.mix:
+                self.turn += 1
+                tool, given = arguments.mix[self.turn % len(arguments.mix)]
+                self.headers |= {k: v for k, v in face.headers(tool).items() if k == "mcp-name"}
+            path = path_of(tool) if arguments.mix and face.path != "/mcp" else face.path
+            began = time.perf_counter()
+            status, _, body = await self.line.post(path, face.body(tool, given), self.headers)
+            seconds.append(time.perf_counter() - began)
+            if status != 200 or b'"isError":true' in body:
+                raise RuntimeError(f"{face.name} {tool}: {status} {body[:500]!r}")
+            if left <= 0 and time.perf_counter() > stop:
+                return
 
 
 async def handshake(line: Line, headers: dict[str, str]) -> dict[str, str]:
@@ -403,20 +422,29 @@ def measure(
     seconds: float,
     label: str,
 ) -> Row:
-    """Send as many requests as get answered in the time, after a short warm-up."""
+    """Send as many requests as get answered in the time, after a short warm-up; beginning sessions does not count."""
 
-    async def load(duration: float) -> list[float]:
-        took: list[float] = []
-        stop = time.perf_counter() + duration
-        await asyncio.gather(
-            *(one_client(n, urls[n % len(urls)], face, arguments, stop, took) for n in range(clients))
+    async def load() -> tuple[list[float], float, float]:
+        tool = face.tool or arguments.tool
+        senders = await asyncio.gather(
+            *(Client.of(n, urls[n % len(urls)], face, tool) for n in range(clients))
         )
-        return took
 
-    asyncio.run(load(min(0.5, seconds)))
-    before, began = cpu_seconds(pids), time.perf_counter()
-    took = asyncio.run(load(seconds))
-    wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
+        async def all_send(duration: float) -> list[float]:
+            took: list[float] = []
+            stop = time.perf_counter() + duration
+            await asyncio.gather(*(sender.send(face, arguments, stop, took) for sender in senders))
+            return took
+
+        await all_send(min(0.5, seconds))
+        before, began = cpu_seconds(pids), time.perf_counter()
+        took = await all_send(seconds)
+        wall, cpu = time.perf_counter() - began, cpu_seconds(pids) - before
+        for sender in senders:
+            sender.line.close()
+        return took, wall, cpu
+
+    took, wall, cpu = asyncio.run(load())
     return Row(
         call=label,
         face=face.name,
@@ -503,10 +531,32 @@ def faces_of(tool: str) -> list[Face]:
     ]
 
 
+DECIDERS = 50
+"""Clients that ask for a decision at once."""
+
+FORECASTERS = 2
+"""Clients a worker that ask for a forecast at once: one takes a third of a second of a processor."""
+
+
+def at_once(tool: str, clients: int, workers: int) -> int:
+    """How many clients a case has."""
+    if tool == "eil_decide":
+        return DECIDERS
+    return min(clients, FORECASTERS * workers) if tool == "nvp_forecast" else clients
+
+
 BARE = [
+    Face("bare FastAPI, no-op", "fastapi", ""),
     Face("bare MCPServer 2026-07-28, no-op", "mcp", "/mcp"),
     Face("bare MCPServer 2025-11-25, no-op", "mcp", "/mcp"),
 ]
+
+
+def bare_faces_of(arguments: Arguments) -> list[Face]:
+    """Bare servers that answer a call; they know no mixed ones."""
+    paths = {"fastapi": f"/{arguments.tool}", "mcp": "/mcp"}
+    return [] if arguments.mix else [replace(face, path=paths[face.server]) for face in BARE]
+
 
 READ = "economy_read"
 COMPARED = [
@@ -520,6 +570,8 @@ COMPARED = [
     Face("MCP 2025-11-25", "product", "/mcp"),
     Face("bare MCPServer 2025-11-25, no-op", "mcp", "/mcp"),
     Face("bare MCPServer 2025-11-25, same read", "mcp", "/mcp", "same_read"),
+    Face("bare MCPServer JSON 2025-11-25, no-op", "mcp-json", "/mcp"),
+    Face("bare MCPServer JSON 2025-11-25, same read", "mcp-json", "/mcp", "same_read"),
 ]
 ROUNDS = 3
 
@@ -575,6 +627,52 @@ def compared(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def reached(rows: list[Row]) -> str:
+    """What was asked of the server, and what this run says to it."""
+    cpu = {row.face: row.cpu_ms for row in rows if row.call.startswith("overhead")}
+    lines = ["| aim | measured | reached |", "|---|---|---|"]
+    for row in rows:
+        if row.face == "REST" and row.workers == 1 and row.call.startswith(("cheap", "mixed")):
+            good = row.per_second >= 1000
+            lines.append(
+                f"| {row.call}: 1,000 requests/s a worker over REST | {row.per_second:,.0f} | {good} |"
+            )
+        if row.face.startswith("MCP") and row.workers == 1 and "eil_decide" in row.call:
+            told = f"p95 {row.p95_ms:.0f} ms"
+            lines.append(
+                f"| decision, {DECIDERS} clients, {row.face}: p95 < 250 ms | {told} | {row.p95_ms < 250} |"
+            )
+    for era in ("2026-07-28", "2025-11-25"):
+        for kind, of in product((era, f"JSON {era}"), ("no-op", "same read")):
+            bare = cpu.get(f"bare MCPServer {kind}, {of}")
+            if bare is not None:
+                over = cpu[f"MCP {era}"] / bare - 1
+                lines.append(
+                    f"| {era}: at most 25 % over the bare SDK ({'JSON' if 'JSON' in kind else 'default'}, {of}) "
+                    f"| {100 * over:+.0f} % | {over <= 0.25} |"
+                )
+    return "\n".join(lines)
+
+
+def conditions() -> str:
+    """Where and on what this ran."""
+    model = next(
+        (
+            line.split(": ", 1)[1]
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        machine.processor() or machine.machine(),
+    )
+    names = ("mcp", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} processors ({model}), "
+        f"load {load} before the run, Python {machine.python_version()}, SQLite {sqlite3.sqlite_version}; {versions}"
+    )
+
+
 def stages(home: Path) -> str:
     """CPU of each part of a call, and its share of their sum."""
     words = [sys.executable, "-c", STAGES, str(home), str(ROOT / "tests")]
@@ -601,15 +699,17 @@ def benchmark(seconds: float, clients: int, folder: Path, only: frozenset[str]) 
         print(show(row), file=sys.stderr, flush=True)
 
     for workers in (1, 2):
-        with running("product", homes[:workers], folder) as (urls, pids):
+        with ExitStack() as stack:
+            servers = {
+                kind: stack.enter_context(running(kind, homes[:workers], kept))
+                for kind in ("product", "fastapi", "mcp")
+            }
             for label, arguments in calls.items():
-                for face in faces_of(arguments.tool):
-                    at_once = 50 if arguments.tool == "eil_decide" else clients
-                    add(measure(urls, pids, face, arguments, at_once, seconds, label))
-    with running("mcp", homes[1:2], kept) as (urls, pids):
-        for label, arguments in calls.items():
-            for face in () if arguments.mix or arguments.tool == READ else BARE:
-                add(measure(urls, pids, face, arguments, clients, seconds / 2, label))
+                for face in [*faces_of(arguments.tool), *bare_faces_of(arguments)]:
+                    bare = face.server != "product"
+                    many = at_once(arguments.tool, clients, workers)
+                    urls, pids = servers[face.server]
+                    add(measure(urls, pids, face, arguments, many, seconds / 2 if bare else seconds, label))
     if not only or READ in only:
         for row in overheads(homes, kept, clients, seconds / 2):
             add(row)
@@ -636,6 +736,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
+    began, told = time.perf_counter(), conditions()
     folder = Path(tempfile.mkdtemp(prefix="industriverse-api-"))
     try:
         rows, parts = benchmark(
@@ -643,7 +744,8 @@ def main() -> None:
         )
     finally:
         shutil.rmtree(folder)
-    whole = f"{table(rows)}\n\n{compared(rows)}\n\n{parts}"
+    took = f"{time.perf_counter() - began:.0f} s for all"
+    whole = f"{told}; {took}\n\n{reached(rows)}\n\n{table(rows)}\n\n{compared(rows)}\n\n{parts}"
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     if options.markdown:

@@ -27,7 +27,7 @@ from industriverse.eil.regimes import RegimeBank
 from industriverse.eil.watch import Watcher
 from industriverse.signals import NANOSECONDS_PER_SECOND, Frame
 
-__all__ = ["blind_spot", "forecast_errors", "poisoning"]
+__all__ = ["blind_spot", "every_channel", "forecast_errors", "poisoning"]
 
 Array = NDArray[np.float64]
 
@@ -133,6 +133,24 @@ def poisoning(clean: Frame, channel: int) -> list[dict[str, float]]:
     return lines
 
 
+def every_channel(clean: Frame, ramp_sd_per_day: float = 1.0) -> dict[str, float]:
+    """How far the same ramp goes on each channel that moves before a regime shift is raised, sd; NaN for never."""
+    cut = len(clean) // 2
+    reference = Detector().fit(clean.rows(0, cut)).reference
+    days = np.arange(len(clean) - cut) * clean.interval_s / 86_400.0
+    reached: dict[str, float] = {}
+    for channel, name in enumerate(clean.names):
+        deviation = float(clean.values[:cut, channel].std())
+        if deviation > 0.0:
+            values = clean.values[cut:].copy()
+            values[:, channel] += ramp_sd_per_day * deviation * days
+            bank = RegimeBank(Detector.from_reference(reference), "attacked")
+            shifts = bank.feed(Frame(clean.timestamps_ns[cut:], values, clean.channels)).shifts
+            row = np.searchsorted(clean.timestamps_ns[cut:], shifts[0].detected_ns) if shifts else 0
+            reached[name] = ramp_sd_per_day * float(days[row]) if shifts else float("nan")
+    return reached
+
+
 def blind_spot(lines: list[dict[str, float]]) -> str:
     """What the ramps say about how far a slow attacker gets without a word being said."""
     unseen = [line["end_sd"] for line in lines if np.isnan(line["reached_sd"])]
@@ -168,6 +186,12 @@ def main() -> int:
             f"(with a fixed threshold {100 * line['last_day_fixed']:.0f} %)"
         )
     print(blind_spot(lines))
+    reached = every_channel(clean)
+    known = np.array([sd for sd in reached.values() if not np.isnan(sd)])
+    print(
+        f"1 sd a day on each of {len(reached)} channels in turn: a regime shift on {len(known)}, at "
+        f"{np.median(known):.1f} sd in the middle and {known.max():.1f} sd at the latest"
+    )
     return 0
 
 

@@ -1,6 +1,5 @@
 """Problems and reference trajectories of the NVP benchmark, from frozen seeds."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from industriverse.nvp.grid import Grid
 from industriverse.nvp.solvers import solver_class
 from industriverse.nvp.solvers.base import Solver
 
-__all__ = ["Problem", "gaussian_vorticity", "make_problem", "make_truth", "random_waves", "sampled"]
+__all__ = ["Problem", "make_problem", "make_truth", "random_waves", "sampled"]
 
 # Domains whose solver carries band-limited point values; the others carry cell means.
 BANDED = ("allen_cahn", "burgers", "cahn_hilliard", "gray_scott", "navier_stokes", "vorticity", "wave")
@@ -127,17 +126,3 @@ def make_truth(problem: Problem, frames: int) -> Tensor:
     if problem.coarse.name in ("navier_stokes", "vorticity"):
         truth[:, :, 0] -= truth[:, :, 0].mean(dim=(-2, -1), keepdim=True)
     return truth
-
-
-def gaussian_vorticity(count: int, cells: int, generator: torch.Generator) -> Tensor:
-    """Gaussian field of covariance 2 7³ (-lap + 49)^(-5/2) on the unit torus.
-
-    The start of Li et al. (ICLR 2021) with the amplitude of the authors' generator, to which the task
-    is sensitive.
-    """
-    kx, ky = Grid(cells).wavenumbers()
-    root = math.sqrt(2) * 7**1.5 * (kx**2 + ky**2 + 49) ** -1.25
-    root[0, 0] = 0
-    noise = torch.randn(count, cells, cells, dtype=torch.float64, generator=generator)
-    field: Tensor = torch.fft.irfft2(torch.fft.rfft2(noise) * root, s=(cells, cells)) * cells
-    return field

@@ -1,15 +1,19 @@
 """Closed-loop evaluation of the response: three simulated plants, attacks and clean runs, four policies.
 
-    python benchmarks/response.py [--quick] [--plants water,grid,hosts] [--json FILE] [--page FILE]
+    python benchmarks/response.py [--quick] [--seeds 4711,4712,4713] [--plants water,grid,hosts] [--attacks TEXT]
+        [--rows FILE] [--homes FOLDER] [--json FILE] [--page FILE]
+
+Every run is written to the file of rows when it ends; a benchmark that was cut off goes on after its last row.
 
 The plants are simulators: the EPANET network Net3 in closed loop (wntr), the IEEE 30-bus system under AC power flow
-(lightsim2grid), and a host cluster of our own. Each of them and each attack is a fixed specification with a fixed seed
-(``response_scenarios.py``). A policy sees telemetry and gives commands, never the specification.
+(lightsim2grid), and a host cluster of our own. The kinds of attack are written down in
+``response_scenarios.py``; hour, targets and amounts are drawn from the seed. A policy sees telemetry and gives
+commands, never the specification.
 
-Policies: ``none``; ``static`` and ``limits`` (``response_policies.py``: a practitioner's playbook on our tickets, or on
-limit alarms); ``ours``: the platform in process, in autonomous mode - samples into the stream, ticket, incident,
-response graph through the in-process MCP client, actuators. Nobody answers when it asks, so what needs a person is not
-done.
+Policies: ``none``; ``static``, ``repeated`` and ``limits`` (``response_policies.py``: a practitioner's playbook on our
+tickets, once or for as long as our alarm lasts, or on limit alarms); ``ours``: the platform in process, in autonomous
+mode - samples into the stream, ticket, incident, response graph through the in-process MCP client, actuators. Nobody
+answers when it asks, so what needs a person is not done.
 
 The planner's model shares the equations of the plant, not its parameters or noise: nominal demand; in the grid
 reactances wrong by 3 % and ratings by 5 %, in the cluster rates of encryption and spread wrong by up to 60 %.
@@ -36,7 +40,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.response_policies import PLAYBOOKS, LimitAlarms, Playbook, leading_channels
-from benchmarks.response_scenarios import COURSES, Course, Scenario, spec_of
+from benchmarks.response_scenarios import COURSES, Course, Scenario, scenarios_of, spec_of
 
 from industriverse.mcp_server.composition import compose
 from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, ApprovalRequest
@@ -46,11 +50,19 @@ from industriverse.operations.policy import invoke
 from industriverse.simulation.journaled_plant import JournaledPlant
 
 PLANT = "plant"
-SEEDS = (11, 12, 13)
+LEARNED = "learned"
+"""A file in a home that was learned to the end."""
+
+SEEDS = (4711, 4712, 4713)
+"""Of plants: each attack is run on one of them, clean days on all. The first also draws the attacks."""
+
 BUDGET_PER_DAY = 0.05
-POLICIES = ("none", "static", "limits", "ours")
+POLICIES = ("none", "static", "repeated", "limits", "ours")
 WHOLE_SHARE = 0.005
 """Service counts as whole in a step that loses at most this share of what is asked for."""
+
+TARGET = 0.5
+"""Ours is to lose at most this share of what the better playbook loses, at no more false actions."""
 
 MOST_RUNS = 6
 """Responses begun in one run of a plant; a ticket storm must not keep the benchmark busy for ever."""
@@ -161,7 +173,11 @@ def follow_rules(
         assert live.readings is not None
         if tickets:
             playbook.answer(leading_channels(live))
-        playbook.look(alarm=bool(live.readings.alarm[-1]), leading=list)
+        again = live if policy == "repeated" else None
+        playbook.look(
+            alarm=bool(live.readings.alarm[-1]),
+            leading=lambda again=again: leading_channels(again) if again else [],  # type: ignore[misc]
+        )
     return playbook.given
 
 
@@ -250,28 +266,66 @@ def irreversible_in_force(plant: JournaledPlant) -> int:
     return sum((command.verb, command.target) in lasting for command in plant.active_commands())
 
 
-def evaluate(course: Course, seeds: tuple[int, ...], scenarios: int, folder: Path) -> list[Result]:
-    """Every policy on every attack and on a clean run of each seed."""
-    results: list[Result] = []
-    homes = {seed: folder / f"{course.kind}-{seed}" for seed in seeds}
-    for seed, home in homes.items():
-        learn(course, seed, home)
-    cases: list[tuple[int, Scenario | None]] = [(seed, None) for seed in seeds]
-    cases += [(seeds[i % len(seeds)], scenario) for i, scenario in enumerate(course.scenarios[:scenarios])]
+class Rows:
+    """Results so far, each kept as a line of JSON as soon as it is there.
+
+    Args:
+        path: Where they are kept; nowhere if None.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        self.results = [Result(**json.loads(line)) for line in lines]
+
+    def add(self, result: Result) -> None:
+        """Keep one more."""
+        self.results.append(result)
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+
+    def hold(self, kind: str, name: str, seed: int, policy: str) -> bool:
+        """Whether a run was made already."""
+        return any((r.plant, r.name, r.seed, r.policy) == (kind, name, seed, policy) for r in self.results)
+
+
+Case = tuple[int, Scenario | None]
+"""Seed of a plant, and what is done to it; None is a clean run."""
+
+
+def cases_of(course: Course, seeds: tuple[int, ...], count: int) -> list[Case]:
+    """Clean days of every seed, and attacks on one seed after another."""
+    scenarios = scenarios_of(course.kind, seeds[0])[:count]
+    return [
+        *((seed, None) for seed in seeds),
+        *((seeds[i % len(seeds)], scenario) for i, scenario in enumerate(scenarios)),
+    ]
+
+
+def evaluate(course: Course, cases: list[Case], policies: tuple[str, ...], folder: Path, rows: Rows) -> None:
+    """Every policy on every case that the rows do not hold yet."""
     for seed, scenario in cases:
-        for policy in POLICIES:
+        name = "clean" if scenario is None else scenario.name
+        for policy in policies:
+            if rows.hold(course.kind, name, seed, policy):
+                continue
+            home = folder / f"{course.kind}-{seed}"
+            if not (home / LEARNED).exists():
+                shutil.rmtree(home, ignore_errors=True)
+                learn(course, seed, home)
+                (home / LEARNED).touch()
             began = time.process_time()
-            result = run(course, seed, scenario, policy, homes[seed])
-            results.append(result)
+            result = run(course, seed, scenario, policy, home)
+            rows.add(result)
             print(
-                f"{course.kind:6s} {result.name[:52]:52s} {policy:7s} lost {result.lost:12.1f} {result.unit}, "
+                f"{course.kind:6s} {result.name[:52]:52s} {policy:8s} lost {result.lost:12.1f} {result.unit}, "
                 f"whole after {result.recovery_hours:5.1f} h, {result.actions} actions, "
                 f"{time.process_time() - began:4.1f} s "
                 f"{', '.join(result.outcomes)} {'; '.join(result.done)}",
                 file=sys.stderr,
                 flush=True,
             )
-    return results
 
 
 def summary(results: list[Result]) -> str:
@@ -284,8 +338,10 @@ def summary(results: list[Result]) -> str:
     for kind in dict.fromkeys(result.plant for result in results):
         attacks = [r for r in results if r.plant == kind and r.name != "clean"]
         static = sum(r.lost for r in attacks if r.policy == "static")
-        for policy in POLICIES:
+        for policy in dict.fromkeys(result.policy for result in results):
             own = [r for r in attacks if r.policy == policy]
+            if not own:
+                continue
             clean = [r for r in results if r.plant == kind and r.name == "clean" and r.policy == policy]
             lost, asked = sum(r.lost for r in own), sum(r.requested for r in own)
             lines.append(
@@ -309,40 +365,72 @@ def summary(results: list[Result]) -> str:
 def details(results: list[Result]) -> str:
     """Loss of every attack under every policy, in Markdown."""
     lines = [
-        "| plant | attack | none | static | limits | ours | ours ended |",
-        "|---|---|---|---|---|---|---|",
+        f"| plant | attack | {' | '.join(POLICIES)} | ours ended |",
+        "|---|---|" + "---|" * (len(POLICIES) + 1),
     ]
     keys = dict.fromkeys((r.plant, r.name, r.seed) for r in results if r.name != "clean")
     for plant, name, seed in keys:
         found = {r.policy: r for r in results if (r.plant, r.name, r.seed) == (plant, name, seed)}
-        losses = " | ".join(f"{found[policy].lost:,.0f}" for policy in POLICIES)
-        lines.append(f"| {plant} | {name} | {losses} | {', '.join(found['ours'].outcomes) or 'no ticket'} |")
+        losses = " | ".join(f"{found[p].lost:,.0f}" if p in found else "-" for p in POLICIES)
+        ended = found["ours"].outcomes or ("no ticket",) if "ours" in found else ("-",)
+        lines.append(f"| {plant} | {name} | {losses} | {', '.join(ended)} |")
+    return "\n".join(lines)
+
+
+def verdict(results: list[Result]) -> str:
+    """Ours beside the better of the two playbooks on our tickets, plant by plant."""
+    lines = []
+    for kind in dict.fromkeys(result.plant for result in results):
+        own = [result for result in results if result.plant == kind]
+        lost = {p: sum(r.lost for r in own if r.policy == p and r.name != "clean") for p in POLICIES}
+        false = {p: sum(r.actions for r in own if r.policy == p and r.name == "clean") for p in POLICIES}
+        best = min(("static", "repeated"), key=lost.__getitem__)
+        share = lost["ours"] / lost[best] if lost[best] > 0 else float("nan")
+        kept = lost["ours"] <= TARGET * lost[best] and false["ours"] <= false[best]
+        lines.append(
+            f"{kind}: ours loses {share:.0%} of the {lost[best]:,.1f} {own[0].unit} of `{best}`, with {false['ours']} "
+            f"false actions to {false[best]}: {'kept' if kept else 'MISSED'}."
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Closed-loop evaluation of the response on simulated plants")
     parser.add_argument("--quick", action="store_true", help="one seed, three attacks a plant")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="the first draws the attacks")
     parser.add_argument("--plants", default="water,grid,hosts")
+    parser.add_argument("--attacks", default="", help="only attacks whose name holds this, and no clean run")
+    parser.add_argument("--policies", default=",".join(POLICIES))
+    parser.add_argument("--rows", type=Path, help="keep results here, and go on from what is there")
+    parser.add_argument("--homes", type=Path, help="keep here what was learned, to go on sooner")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--page", type=Path, help="write the tables to a page")
     arguments = parser.parse_args()
-    seeds, scenarios = (SEEDS[:1], 3) if arguments.quick else (SEEDS, 99)
+    seeds = tuple(int(seed) for seed in arguments.seeds.split(","))
+    seeds, count = (seeds[:1], 3) if arguments.quick else (seeds, 99)
     wanted = arguments.plants.split(",")
     began = time.process_time()
-    results: list[Result] = []
+    rows = Rows(arguments.rows)
+    policies = tuple(arguments.policies.split(","))
     with tempfile.TemporaryDirectory() as folder:
         for course in COURSES:
             if course.kind in wanted:
-                results += evaluate(course, seeds, scenarios, Path(folder))
+                cases = cases_of(course, seeds, count)
+                if arguments.attacks:
+                    cases = [(s, a) for s, a in cases if a is not None and arguments.attacks in a.name]
+                evaluate(course, cases, policies, arguments.homes or Path(folder), rows)
+    results = rows.results
     text = (
-        f"{summary(results)}\n\n{details(results)}\n\nWhole run: {time.process_time() - began:.0f} CPU s.\n"
+        f"{summary(results)}\n\n{details(results)}\n\n{verdict(results)}\n\n"
+        f"This part of the run: {time.process_time() - began:.0f} CPU s.\n"
     )
     print(text)
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
     if arguments.page:
         arguments.page.write_text(f"# The response against simple rules\n\n{__doc__}\n{text}")
+    if sum(result.irreversible for result in results):
+        sys.exit("an irreversible command is in force that nobody approved")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ up. It may use every command that can be undone, the same that the planner may u
 earlier one of its kind on the same asset, and after a calm day (24 paces) all are taken back, as standing orders say.
 
 "Static playbook": at each ticket of the platform, the orders for the three channels that lead its evidence, as security
-orchestration does it. It gets the detection for nothing, so that what is compared is the planning. "Limits": the alarm
+orchestration does it. It gets the detection for nothing, so that what is compared is the planning. "Repeated": the same
+orders, given anew at every pace of the plant while the platform's alarm lasts, for the channels that lead then; ours is
+compared with whichever of the two loses less on a plant. "Limits": the alarm
 of a control room, limits on every channel (the clean range widened by MARGIN, two samples in a row; at this margin the
 clean data that they were set on raise no alarm), and people who, while it lasts, look again at every pace of the plant
 and give the orders for the channel farthest out.

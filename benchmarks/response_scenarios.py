@@ -1,14 +1,23 @@
-"""Plants, attacks and clean runs of the closed-loop benchmark; fixed here, before any policy is run on them."""
+"""Plants, attacks and clean runs of the closed-loop benchmark.
 
+The kinds of attack are written down here; when and where each strikes, and how hard, is drawn from the seed of a run.
+So nothing can be fitted to an attack of a seed that has not been run yet.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from industriverse.simulation import AttackSpec
-from industriverse.simulation.catalogue import PlantKind, plain_spec
+from industriverse.simulation.catalogue import KINDS, PlantKind, plain_spec
+from industriverse.simulation.cluster_layout import HOSTS
+from industriverse.simulation.grid_layout import AREAS, GENERATOR_NAMES, LINE_NAMES
 from industriverse.simulation.plant import PlantSpec
 from industriverse.simulation.strikes import Strike
 from industriverse.simulation.water_network import WaterNetworkSpec
 
-__all__ = ["COURSES", "Course", "Scenario", "spec_of"]
+__all__ = ["COURSES", "Course", "Draws", "Scenario", "scenarios_of", "spec_of"]
 
 START_NS = 1_767_571_200 * 10**9
 """Monday, 5 January 2026, midnight UTC."""
@@ -47,7 +56,6 @@ class Course:
         watched_hours: Length of a run after an attack's start.
         calm_hours: Length of a clean run.
         pace_s: How often a playbook looks again.
-        scenarios: The attacks.
     """
 
     kind: PlantKind
@@ -57,7 +65,6 @@ class Course:
     watched_hours: float
     calm_hours: float
     pace_s: float
-    scenarios: tuple[Scenario, ...]
 
     @property
     def quiet_hours(self) -> float:
@@ -69,113 +76,172 @@ class Course:
         return round(hours * 3600 / self.interval_s)
 
 
-WATER = (
-    Scenario("level frozen low, pump 335 closed", 5, water=("freeze", 0.0, "closed", None, 5.2)),
-    Scenario("level frozen, pump 335 closed, a day later", 29, water=("freeze", 0.0, "closed", None, 5.4)),
-    Scenario("pump 335 closed, nothing hidden", 9, water=("none", 0.0, "closed", None, None)),
-    Scenario("pump 335 closed for 30 h", 14, water=("none", 0.0, "closed", 30.0, None)),
-    Scenario("level reads 1.5 m too high", 7, water=("offset", 1.5, "none", None, None)),
-    Scenario("level reads 0.8 m too high", 17, water=("offset", 0.8, "none", None, None)),
-    Scenario("level reads 1.5 m too low", 11, water=("offset", -1.5, "none", None, None)),
-    Scenario("level reads 5.9 m for ever", 20, water=("value", 5.9, "none", None, None)),
-    Scenario("level reads 3 m for ever", 3, water=("value", 3.0, "none", None, None)),
-    Scenario("yesterday's level replayed, pump 335 closed", 12, water=("replay", 0.0, "closed", None, 5.4)),
-    Scenario("pump 335 held running", 16, water=("none", 0.0, "open", None, None)),
-    Scenario("level frozen, pump 335 held running", 22, water=("freeze", 0.0, "open", None, None)),
-)
+class Draws:
+    """What an intruder chooses by lot: when, where and how much.
 
-GRID = (
-    Scenario("breaker 6-8 opened", 6, (("open_breaker", "line-6-8", 0, None, 0),)),
-    Scenario(
-        "breakers 6-8 and 28-27 opened, meters frozen",
-        9,
-        (
-            ("open_breaker", "line-6-8", 0, None, 0),
-            ("open_breaker", "line-28-27", 0.5, None, 0),
-            ("freeze_flow", "line-28-27", 0, None, 0),
-        ),
-    ),
-    Scenario(
-        "breakers opened one after another",
-        13,
-        (
-            ("open_breaker", "line-1-2", 0, None, 0),
-            ("open_breaker", "line-6-8", 2, None, 0),
-            ("open_breaker", "line-4-12", 4, None, 0),
-            ("open_breaker", "line-10-21", 6, None, 0),
-        ),
-    ),
-    Scenario(
-        "two generators ordered to zero",
-        5,
-        (("set_point", "gen-2", 0, None, 0), ("set_point", "gen-13", 0, None, 0)),
-    ),
-    Scenario(
-        "three generators ordered to zero one after another",
-        15,
-        (
-            ("set_point", "gen-2", 0, None, 0),
-            ("set_point", "gen-27", 3, None, 0),
-            ("set_point", "gen-22", 6, None, 0),
-        ),
-    ),
-    Scenario("voltage of generator 2 lowered", 7, (("voltage", "gen-2", 0, None, 0.9),)),
-    Scenario(
-        "voltages of generators 22 and 27 lowered",
-        18,
-        (("voltage", "gen-22", 0, None, 0.9), ("voltage", "gen-27", 1, None, 0.9)),
-    ),
-    Scenario("load of area 1 raised by half", 15, (("alter_load", "area-1", 0, None, 0.5),)),
-    Scenario(
-        "load of all areas raised for 8 h",
-        16,
-        (
-            ("alter_load", "area-1", 0, 8, 0.35),
-            ("alter_load", "area-2", 0, 8, 0.35),
-            ("alter_load", "area-3", 0, 8, 0.35),
-        ),
-    ),
-    Scenario("the load's meter shows half", 8, (("bias_load", "dispatch", 0, None, -0.5),)),
-    Scenario("the load's meter frozen at night", 3, (("freeze_load", "dispatch", 0, None, 0),)),
-    Scenario(
-        "load raised and breaker 6-8 opened",
-        17,
-        (("alter_load", "area-1", 0, None, 0.4), ("open_breaker", "line-6-8", 1, None, 0)),
-    ),
-)
+    Args:
+        kind: Which plant.
+        seed: Seed of the choices.
+    """
 
-HOSTS = (
-    Scenario("encryptor from app-1", 9, (("encrypt", "app-1", 0, None, 0),)),
-    Scenario("encryptor from file-2 at night", 2, (("encrypt", "file-2", 0, None, 0),)),
-    Scenario("encryptor that cannot be suspended from db-1", 11, (("encrypt_stubborn", "db-1", 0, None, 0),)),
-    Scenario(
-        "encryptors from web-1 and file-1",
-        14,
-        (("encrypt", "web-1", 0, None, 0), ("encrypt", "file-1", 1, None, 0)),
-    ),
-    Scenario(
-        "encryptor behind frozen telemetry",
-        8,
-        (("encrypt", "app-2", 0, None, 0), ("freeze", "app-2", 0, None, 0)),
-    ),
-    Scenario("40 MB/s leave db-1", 9, (("exfiltrate", "db-1", 0, None, 40),)),
-    Scenario("30 MB/s leave both file hosts", 13, (
-        ("exfiltrate", "file-1", 0, None, 30), ("exfiltrate", "file-2", 0, None, 25))),
-    Scenario("mining on both application hosts", 10, (
-        ("mine", "app-1", 0, None, 0.6), ("mine", "app-2", 0, None, 0.6))),
-    Scenario("services of app-1 and db-2 stopped", 12, (
-        ("stop_service", "app-1", 0, None, 0), ("stop_service", "db-2", 2, None, 0))),
-    Scenario("flood of 150 requests a second for 10 h", 9, (("flood", "gateway", 0, 10, 150),)),
-    Scenario("flood hides an encryptor in file-1", 15, (
-        ("flood", "gateway", 0, None, 90), ("encrypt", "file-1", 1, None, 0))),
-    Scenario("data leave app-1, then it is encrypted", 7, (
-        ("exfiltrate", "app-1", 0, 4, 35), ("encrypt", "app-1", 4, None, 0))),
-)  # fmt: skip
+    def __init__(self, kind: PlantKind, seed: int) -> None:
+        self._random = np.random.default_rng([seed, KINDS.index(kind)])
+
+    def hour(self, first: float = 0.0, last: float = 24.0) -> float:
+        """An hour within a range, to a quarter."""
+        return float(self._random.integers(round(first * 4), round(last * 4))) / 4
+
+    def amount(self, least: float, most: float) -> float:
+        """An amount within a range, rounded to two places."""
+        return round(float(self._random.uniform(least, most)), 2)
+
+    def some(self, names: Sequence[str], count: int) -> list[str]:
+        """Some of the names, none twice."""
+        return [str(name) for name in self._random.choice(list(names), size=count, replace=False)]
+
+
+def _water(draws: Draws) -> list[Scenario]:
+    def case(
+        name: str, spoof: str, metres: float, override: str, hours: float | None, below: float | None
+    ) -> Scenario:
+        return Scenario(name, draws.hour(), water=(spoof, metres, override, hours, below))
+
+    high, less_high, low = draws.amount(1.2, 2.0), draws.amount(0.6, 1.1), draws.amount(1.0, 2.0)
+    full, half = draws.amount(5.7, 6.5), draws.amount(2.5, 3.5)
+    return [
+        case("level frozen low, pump 335 closed", "freeze", 0.0, "closed", None, draws.amount(5.0, 5.5)),
+        case("level frozen, pump 335 closed", "freeze", 0.0, "closed", None, None),
+        case("pump 335 closed, nothing hidden", "none", 0.0, "closed", None, None),
+        case("pump 335 closed for 30 h", "none", 0.0, "closed", 30.0, None),
+        case(f"level reads {high} m too high", "offset", high, "none", None, None),
+        case(f"level reads {less_high} m too high", "offset", less_high, "none", None, None),
+        case(f"level reads {low} m too low", "offset", -low, "none", None, None),
+        case(f"level reads {full} m for ever", "value", full, "none", None, None),
+        case(f"level reads {half} m for ever", "value", half, "none", None, None),
+        case(
+            "yesterday's level replayed, pump 335 closed", "replay", 0.0, "closed", None,
+            draws.amount(5.2, 5.6),
+        ),
+        case("pump 335 held running", "none", 0.0, "open", None, None),
+        case("level frozen, pump 335 held running", "freeze", 0.0, "open", None, None),
+    ]  # fmt: skip
+
+
+def _grid(draws: Draws) -> list[Scenario]:
+    lines, machines = list(LINE_NAMES.values()), list(GENERATOR_NAMES[1:])
+
+    def case(name: str, *blows: Blow) -> Scenario:
+        return Scenario(name, draws.hour(), blows)
+
+    one, two, row = draws.some(lines, 1)[0], draws.some(lines, 2), draws.some(lines, 4)
+    zero, zeros = draws.some(machines, 2), draws.some(machines, 3)
+    sag, sags = draws.some(GENERATOR_NAMES, 1)[0], draws.some(GENERATOR_NAMES, 2)
+    area, both = draws.some(list(AREAS), 2)
+    raised, everywhere = draws.amount(0.4, 0.6), draws.amount(0.3, 0.4)
+    bias, more = -draws.amount(0.4, 0.6), draws.amount(0.3, 0.5)
+    return [
+        case(f"breaker {one} opened", ("open_breaker", one, 0, None, 0)),
+        case(
+            f"breakers {' and '.join(two)} opened, a meter frozen",
+            ("open_breaker", two[0], 0, None, 0),
+            ("open_breaker", two[1], 0.5, None, 0),
+            ("freeze_flow", two[1], 0, None, 0),
+        ),
+        case(
+            f"breakers {', '.join(row)} opened one after another",
+            *(("open_breaker", name, 2 * place, None, 0) for place, name in enumerate(row)),
+        ),
+        case(f"{' and '.join(zero)} ordered to zero", *(("set_point", name, 0, None, 0) for name in zero)),
+        case(
+            f"{', '.join(zeros)} ordered to zero one after another",
+            *(("set_point", name, 3 * place, None, 0) for place, name in enumerate(zeros)),
+        ),
+        case(f"voltage of {sag} lowered", ("voltage", sag, 0, None, 0.9)),
+        case(
+            f"voltages of {' and '.join(sags)} lowered",
+            *(("voltage", name, place, None, 0.9) for place, name in enumerate(sags)),
+        ),
+        case(f"load of {area} raised by {raised:.0%}", ("alter_load", area, 0, None, raised)),
+        case(
+            f"load of all areas raised by {everywhere:.0%} for 8 h",
+            *(("alter_load", name, 0, 8, everywhere) for name in AREAS),
+        ),
+        case(f"the load's meter is {-bias:.0%} too low", ("bias_load", "dispatch", 0, None, bias)),
+        case("the load's meter frozen", ("freeze_load", "dispatch", 0, None, 0)),
+        case(
+            f"load of {both} raised by {more:.0%} and {one} opened",
+            ("alter_load", both, 0, None, more),
+            ("open_breaker", one, 1, None, 0),
+        ),
+    ]
+
+
+def _hosts(draws: Draws) -> list[Scenario]:
+    def case(name: str, *blows: Blow) -> Scenario:
+        return Scenario(name, draws.hour(), blows)
+
+    first, stubborn, hidden, leaver, both = draws.some(HOSTS, 5)
+    night, veiled = draws.some(HOSTS, 2)
+    pair, leavers, miners, stopped = (draws.some(HOSTS, 2) for _ in range(4))
+    rate, rates = draws.amount(30, 45), (draws.amount(20, 35), draws.amount(20, 35))
+    mined, flood, veil = draws.amount(0.4, 0.7), draws.amount(120, 180), draws.amount(70, 110)
+    return [
+        case(f"encryptor from {first}", ("encrypt", first, 0, None, 0)),
+        Scenario(f"encryptor from {night} at night", draws.hour(0, 5), (("encrypt", night, 0, None, 0),)),
+        case(
+            f"encryptor that cannot be suspended from {stubborn}", ("encrypt_stubborn", stubborn, 0, None, 0)
+        ),
+        case(
+            f"encryptors from {' and '.join(pair)}",
+            ("encrypt", pair[0], 0, None, 0),
+            ("encrypt", pair[1], draws.hour(0.5, 2), None, 0),
+        ),
+        case(
+            f"encryptor behind frozen telemetry in {hidden}",
+            ("encrypt", hidden, 0, None, 0),
+            ("freeze", hidden, 0, None, 0),
+        ),
+        case(f"{rate:.0f} MB/s leave {leaver}", ("exfiltrate", leaver, 0, None, rate)),
+        case(
+            f"data leave {' and '.join(leavers)}",
+            *(("exfiltrate", name, 0, None, r) for name, r in zip(leavers, rates, strict=True)),
+        ),
+        case(f"mining on {' and '.join(miners)}", *(("mine", name, 0, None, mined) for name in miners)),
+        case(
+            f"services of {' and '.join(stopped)} stopped",
+            ("stop_service", stopped[0], 0, None, 0),
+            ("stop_service", stopped[1], 2, None, 0),
+        ),
+        case(f"flood of {flood:.0f} requests a second for 10 h", ("flood", "gateway", 0, 10, flood)),
+        case(
+            f"flood hides an encryptor in {veiled}",
+            ("flood", "gateway", 0, None, veil),
+            ("encrypt", veiled, 1, None, 0),
+        ),
+        case(
+            f"data leave {both}, then it is encrypted",
+            ("exfiltrate", both, 0, 4, rate),
+            ("encrypt", both, 4, None, 0),
+        ),
+    ]
+
+
+_ATTACKS: dict[PlantKind, Callable[[Draws], list[Scenario]]] = {
+    "water": _water,
+    "grid": _grid,
+    "hosts": _hosts,
+}
+
+
+def scenarios_of(kind: PlantKind, seed: int) -> list[Scenario]:
+    """Twelve attacks on a plant; the hour, the targets and the amounts of each are drawn from the seed."""
+    return _ATTACKS[kind](Draws(kind, seed))
+
 
 COURSES = (
-    Course("water", 900, 24.0 * 30, 24.0 * 9, 96.0, 24.0 * 10, 3600.0, WATER),
-    Course("grid", 900, 24.0 * 21, 24.0 * 4, 36.0, 24.0 * 7, 900.0, GRID),
-    Course("hosts", 300, 24.0 * 8, 24.0 * 2, 24.0, 24.0 * 3, 300.0, HOSTS),
+    Course("water", 900, 24.0 * 30, 24.0 * 9, 96.0, 24.0 * 10, 3600.0),
+    Course("grid", 900, 24.0 * 21, 24.0 * 4, 36.0, 24.0 * 7, 900.0),
+    Course("hosts", 300, 24.0 * 8, 24.0 * 2, 24.0, 24.0 * 3, 300.0),
 )
 
 

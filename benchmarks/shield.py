@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 from benchmarks.detection_sets import SETS, Unit
+from benchmarks.shield_network import network
 from benchmarks.shield_parts import imputation, kinds, latency, simulated
 from benchmarks.shield_sets import BATADAL_ATTACKED, inject
 
@@ -36,7 +37,7 @@ ABLATION: dict[str, tuple[str, ...] | None] = {
     "core+UPD": ("EIL", "UPD"),
     "all phases": ("EIL", "MIC", "UPD"),
 }
-PARTS = ("detection", "lies", "imputation", "kinds", "simulated", "latency")
+PARTS = ("detection", "lies", "imputation", "kinds", "simulated", "network", "latency")
 
 
 class Tally:
@@ -150,7 +151,8 @@ def main() -> int:
     parts = arguments.parts.split(",")
     started = time.time()
     found = events = 0
-    for name in arguments.sets.split(","):
+    recorded = {"detection", "lies", "imputation"} & set(parts)
+    for name in arguments.sets.split(",") if recorded else ():
         units = list(islice(SETS[name](arguments.data), arguments.units))
         if "detection" in parts:
             here = detection(name, units, arguments.budget)
@@ -165,6 +167,8 @@ def main() -> int:
         kinds(arguments.data)
     if "simulated" in parts:
         simulated()
+    if "network" in parts:
+        network()
     if "latency" in parts:
         latency()
     print(f"{time.time() - started:.0f} s")

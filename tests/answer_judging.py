@@ -69,8 +69,12 @@ def read_questions(name: str, names: Mapping[str, str]) -> list[Asked]:
 
 
 def _at(document: Any, path: str) -> Any:
+    """A field by its path; a row is named by its place, or by its asset, whose place may change."""
     for part in path.split("."):
-        document = document[int(part)] if isinstance(document, list) else document[part]
+        if isinstance(document, list) and not part.isdigit():
+            document = next(row for row in document if row.get("entity") == part)
+        else:
+            document = document[int(part)] if isinstance(document, list) else document[part]
     return document
 
 
@@ -80,6 +84,14 @@ def _fits(expected: Any, got: Any) -> bool:
     if isinstance(expected, list):
         return isinstance(got, list) and set(expected) == set(got)
     return bool(got == expected)
+
+
+def _stated(document: Any, path: str, text: str) -> bool:
+    """Whether a text prints a field; one that the verb no longer has was not printed."""
+    try:
+        return _printed(_at(document, path), text)
+    except (KeyError, IndexError, StopIteration):
+        return False
 
 
 def _printed(value: Any, text: str) -> bool:
@@ -137,7 +149,7 @@ async def judge(platform: Platform, asked: Asked, got: AskOutput, result: Any) -
                 platform, asked.tool, {**got.arguments, **asked.slots}, principal=LOCAL_OPERATOR
             )
             document = right.model_dump(mode="json")
-            facts_right = all(_printed(_at(document, path), got.text) for path in asked.facts)
+            facts_right = all(_stated(document, path, got.text) for path in asked.facts)
     return Judged(
         asked,
         tool_right,

@@ -27,6 +27,21 @@ Answer = Callable[[ApprovalRequest], Coroutine[Any, Any, ApprovalAnswer]]
 """How a person is asked and answers."""
 
 PLANT = "practice"
+
+NODES = (
+    "sense",
+    "assess",
+    "forecast",
+    "reflect",
+    "plan",
+    "approve",
+    "act",
+    "verify",
+    "review",
+    "prove",
+    "record",
+)
+"""What a response to the prepared attack goes through, in this order, when a person agrees."""
 CLEAN_HOURS = 24.0 * 30
 """Thirty simulated days: enough for a proof window of a day, and learned in seconds."""
 ATTACK = {"start_hour": CLEAN_HOURS + 33.0, "wait_below_m": 5.2}

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ pytest.importorskip("pydantic_ai", reason="the extra 'llm' is not installed")
 
 from pydantic_ai import models
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 
 from industriverse.agents.answering.answers import PlatformAnswers
 from industriverse.mcp_server.composition import compose
@@ -288,6 +288,57 @@ def test_steps_are_told_while_the_model_works(planned: Path) -> None:
         context = OperationContext(platform, LOCAL_OPERATOR, progress=progress)
         asyncio.run(platform.answers.answer(Question("how is it", "c"), context))
     assert told == ['asks eil_regime {"stream": "practice"}']
+
+
+def in_pieces(sentences: Callable[[dict[str, Any]], str]) -> FunctionModel:
+    """A model that looks at the stream and writes its answer seven letters at a time."""
+
+    async def written(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[DeltaToolCalls]:
+        results = [r for r in returned(messages) if isinstance(r, dict) and "result" in r]
+        if not results:
+            yield {0: DeltaToolCall(name="eil_regime", json_args='{"stream": "practice"}')}
+            return
+        yield {0: DeltaToolCall(name=info.output_tools[0].name)}
+        text = json.dumps({"evidence": ["evidence-1"], "text": sentences(results[-1]["result"])})
+        for i in range(0, len(text), 7):
+            yield {0: DeltaToolCall(json_args=text[i : i + 7])}
+
+    return FunctionModel(stream_function=written)
+
+
+def told_while_asking(model: FunctionModel, folder: Path) -> tuple[list[str], Answered]:
+    told: list[str] = []
+
+    async def progress(done: float, total: float | None, message: str) -> None:
+        told.append(message)
+
+    with Home(folder) as home, compose(home, model=model) as platform:
+        context = OperationContext(platform, LOCAL_OPERATOR, progress=progress)
+        answered = asyncio.run(platform.answers.answer(Question("how is practice?", "c"), context))
+    return told, answered
+
+
+def test_sentences_are_released_one_by_one_before_the_answer_is_whole(planned: Path) -> None:
+    model = in_pieces(
+        lambda got: (
+            f"The free energy is {got['free_energy_kt']:.2f} kT. The score is {got['score_nats']:.1f} nats."
+        )
+    )
+    told, answered = told_while_asking(model, planned)
+    said = [message.removeprefix("says: ") for message in told if message.startswith("says: ")]
+    assert len(said) == 2
+    assert " ".join(said) == answered.text
+    assert answered.mode == "model"
+
+
+def test_a_sentence_that_no_tool_supports_is_never_released(planned: Path) -> None:
+    model = in_pieces(
+        lambda got: f"The energy is {got['energy_kt']:.2f} kT. Pressure is 123.4 bar. It is so."
+    )
+    told, answered = told_while_asking(model, planned)
+    assert answered.mode == "retrieval"
+    assert sum(message.startswith("says: The energy") for message in told) == 1
+    assert not [message for message in told if "123.4" in message or "It is so" in message]
 
 
 def test_free_text_is_no_answer(planned: Path) -> None:

@@ -10,22 +10,8 @@ import pytest
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
-from prepared_plant import PLANT, Prepared
+from prepared_plant import NODES, PLANT, Prepared
 from stdio_server import kill, parameters
-
-NODES = (
-    "sense",
-    "assess",
-    "forecast",
-    "reflect",
-    "plan",
-    "approve",
-    "act",
-    "verify",
-    "review",
-    "prove",
-    "record",
-)
 
 
 async def approve(context: Any, params: ElicitRequestParams) -> ElicitResult:

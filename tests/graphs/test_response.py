@@ -13,7 +13,7 @@ from industriverse.operations.errors import ApprovalUnavailableError, NotFoundEr
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import invoke
 from industriverse.simulation import Command
-from prepared_plant import PLANT, Answer, Prepared, approve, call, decline, on
+from prepared_plant import NODES, PLANT, Answer, Prepared, approve, call, decline, on
 from wandering_telemetry import wandering
 
 
@@ -84,19 +84,7 @@ def test_an_approved_plan_brings_equilibrium_back_and_is_proved_and_remembered(
         assert again.state == run.state, "a run that has ended is told again, not run again"
 
     on(alarmed, tale)
-    assert heard.nodes == [
-        "sense",
-        "assess",
-        "forecast",
-        "reflect",
-        "plan",
-        "approve",
-        "act",
-        "verify",
-        "review",
-        "prove",
-        "record",
-    ]
+    assert heard.nodes == list(NODES)
 
 
 async def refuse_to_be_asked(request: ApprovalRequest) -> ApprovalAnswer:

@@ -1,9 +1,11 @@
 """One id through everything that a request touches, and the energy context on every answer."""
 
 import asyncio
+import json
 import logging
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from opentelemetry import trace
 from industriverse.mcp_server.answering import ENERGY_META
 from industriverse.mcp_server.app import create_mcp_server
 from industriverse.mcp_server.logs import JsonLines
+from industriverse.operations.announcing import INCIDENTS
+from industriverse.operations.home import paths_of
 from industriverse.operations.platform import Platform
 from industriverse.operations.tracing import (
     baggage_value,
@@ -22,13 +26,19 @@ from industriverse.operations.tracing import (
     outgoing_headers,
     request_context,
 )
+from industriverse.shield.telemetry.bus import BusTopic
 from prepared_plant import PLANT, Prepared, copied, opened
 from web_server import served
 
 
 @pytest.fixture(scope="module")
-def url(story: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with served(copied(story.alarmed, tmp_path_factory.mktemp("context") / "home")) as address:
+def home(story: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(story.alarmed, tmp_path_factory.mktemp("context") / "home")
+
+
+@pytest.fixture(scope="module")
+def url(home: Path) -> Iterator[str]:
+    with served(home) as address:
         yield address
 
 
@@ -43,29 +53,69 @@ def audited(url: str, trace_id: str) -> list[tuple[str, str]]:
     return [(item["operation"], item["principal"]) for item in items]
 
 
-def test_one_id_goes_from_a_http_header_through_graph_tools_audit_logs_and_back(
-    url: str, story: Prepared, caplog: pytest.LogCaptureFixture
+def events_of_a_stranger() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Polls of a controller from which its habits are learned, and a command that it never got."""
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def event(second: int, symbol: str) -> dict[str, Any]:
+        moment = (start + timedelta(seconds=second)).isoformat()
+        return {"time": moment, "entity": "plc-1", "symbol": symbol}
+
+    polls = [event(second, ("read coils", "read inputs")[second % 2]) for second in range(3000)]
+    return polls, [event(3050, "write coil")]
+
+
+async def over_mcp(url: str, era: str, traceparent: str) -> Any:
+    """Raise an incident through MCP over HTTP; the trace travels in ``_meta``."""
+    polls, attack = events_of_a_stranger()
+    stream = f"bus-{era}"
+    async with Client(f"{url}/mcp", mode=era) as client:
+        await client.call_tool("signal_feed_events", {"stream": stream, "events": polls})
+        await client.call_tool("signal_learn_events", {"stream": stream})
+        with request_context({"traceparent": traceparent, "baggage": "shift=night"}):
+            return await client.call_tool("signal_feed_events", {"stream": stream, "events": attack})
+
+
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+def test_one_id_goes_through_http_headers_meta_graph_tools_bus_audit_logs_and_back(
+    era: str, home: Path, url: str, story: Prepared, caplog: pytest.LogCaptureFixture
 ) -> None:
     trace_id, traceparent = parent()
     formatter = JsonLines()
     with caplog.at_level(logging.INFO, logger="industriverse"):
+        raised = asyncio.run(over_mcp(url, era, traceparent))
         answer = httpx.post(
             f"{url}/v1/agents/agent_run",
-            json={"incident_id": story.incident_id, "thread_id": "traced"},
+            json={"incident_id": story.incident_id, "thread_id": f"traced-{era}"},
             headers={"traceparent": traceparent, "baggage": "shift=night"},
             timeout=120,
         )
-    # Over REST nobody can be asked, so the run stops at the question; by then the graph has called its tools.
+    # MCP: the id came in _meta and goes back in it.
+    assert not raised.is_error, raised.content
+    assert raised.structured_content["tickets"]
+    assert trace_id in raised.meta["traceparent"]
+    # The bus: whoever takes the incident up goes on under the same id.
+    bus = BusTopic(paths_of(home).bus, INCIDENTS)
+    (incident,) = [
+        m for m in bus.messages(f"reader-{era}", most=100) if json.loads(m.payload)["stream"] == f"bus-{era}"
+    ]
+    bus.close()
+    assert trace_id in incident.headers["traceparent"]
+    assert "shift=night" in incident.headers["baggage"]
+    with request_context(incident.headers):
+        assert current_trace_id() == trace_id
+    # REST: over it nobody can be asked, so the run stops at the question; by then the graph has called its tools.
     assert answer.status_code == 409
     assert trace_id in answer.headers["traceparent"]
     assert "shift=night" in answer.headers["baggage"]
     assert "cost=" in answer.headers["energy-context"]
     calls = audited(url, trace_id)
-    assert ("agent_run", "local-operator") in calls
+    assert {("signal_feed_events", "local-operator"), ("agent_run", "local-operator")} <= set(calls)
     assert {"shield_explain", "nvp_forecast", "shield_plan"} & {name for name, _ in calls}
     assert "response-graph" in {principal for _, principal in calls}
     lines = [formatter.format(record) for record in caplog.records if record.name.endswith("policy")]
-    assert sum(trace_id in line for line in lines) >= 2
+    assert sum(trace_id in line for line in lines) >= 3
+    assert any("signal_feed_events" in line and trace_id in line for line in lines)
 
 
 def test_the_energy_context_is_on_every_answer(url: str) -> None:

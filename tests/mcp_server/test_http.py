@@ -1,6 +1,7 @@
 """MCP and REST over a real port on the loopback interface."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ def test_a_body_that_is_no_json_is_a_problem_document(url: str) -> None:
     answer = httpx.post(f"{url}/v1/eil/regime", content=b"{", headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"{", b"[]", b"null", b'{"stream": "x"}'])
+def test_a_body_that_is_no_json_object_is_told_how_to_be_sent(content: bytes, url: str) -> None:
+    """The last is what curl sends when nobody names a type."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = httpx.post(f"{url}/v1/eil/regime", content=content, headers=form, timeout=30)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "body: is no JSON object")
+    assert "Content-Type: application/json" in answer.json()["hint"]
+
+
+def test_the_first_page_tells_every_route_and_loads_nothing_from_elsewhere(url: str) -> None:
+    page = httpx.get(f"{url}/", follow_redirects=True, timeout=30)
+    assert (page.status_code, page.url.path) == (200, "/docs")
+    for declared in registry:
+        verb = declared.name.removeprefix(f"{declared.toolset}_")
+        assert f"POST /v1/{declared.toolset}/{verb}<" in page.text
+    assert "<script" not in page.text
+    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", page.text)
+    assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
 def test_what_needs_a_person_is_refused_over_rest_with_a_hint(story: Prepared, planned: Path) -> None:

@@ -134,6 +134,7 @@ def test_errors_say_what_to_do_next(era: str, alarmed: Path) -> None:
     async def tale(client: Client, platform: Platform) -> None:
         for name, arguments, hint in (
             ("eil_regime", {"stream": "nonsense"}, "streams are: practice"),
+            ("shield_threats", {"stream": "practise"}, "streams are: practice"),
             ("shield_explain", {"incident_id": "x"}, "list incidents with shield_threats"),
             ("sim_run", {"plant_id": "new", "until_hours": 1}, "create it with sim_run"),
             ("eil_regime", {"stream": PLANT, "at": "yesterday"}, "write it like 2026"),

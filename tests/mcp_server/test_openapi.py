@@ -23,6 +23,8 @@ SLOW = frozenset({"shield_plan", "agent_run", "agent_resume", "signal_compile", 
 @pytest.fixture(scope="module")
 def url(story: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with served(copied(story.alarmed, tmp_path_factory.mktemp("openapi") / "home")) as address:
+        # The first question loads what answers it; on a busy machine that takes longer than schemathesis waits.
+        httpx.post(f"{address}/v1/platform/ask", json={"question": "What is in alarm?"}, timeout=180)
         yield address
 
 

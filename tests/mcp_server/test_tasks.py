@@ -188,7 +188,7 @@ def test_an_owner_has_a_quota_of_tasks() -> None:
         tasks = Tasks({}, store, local_caller)
         for number in range(OWNER_QUOTA):
             name = str(number)
-            tasks._running[name] = RunningTask(record(name, LOCAL_OPERATOR.identity), store.save)
+            tasks._running[name] = RunningTask(record(name, LOCAL_OPERATOR.identity), tasks._save)
         with pytest.raises(MCPError, match="wait for one or cancel it"):
             tasks._begin("sim_run", {})
 
@@ -203,3 +203,47 @@ def test_only_what_can_be_called_again_is_offered_as_a_task() -> None:
     assert {"sim_run", "agent_run"} <= {declared.name for declared in offered}
     for declared in offered:
         assert declared.idempotent or "thread_id" in declared.input_model.model_fields
+
+
+def test_a_slow_disk_holds_up_nobody_and_nobody_hears_of_what_is_not_on_it(tmp_path: Path) -> None:
+    """Writes take their turn on one thread; whoever is told of a change is told once it is written."""
+    import threading
+
+    from industriverse.mcp_server.callers import local_caller
+    from industriverse.mcp_server.tasks import RunningTask, Tasks
+
+    class SlowStore(TaskStore):
+        gate = threading.Event()
+
+        def save(self, record: TaskRecord) -> None:
+            assert self.gate.wait(30.0)
+            super().save(record)
+
+    async def tale() -> None:
+        store = SlowStore(tmp_path / "tasks.sqlite")
+        tasks = Tasks({}, store, local_caller)
+        end = asyncio.Event()
+
+        async def call() -> dict[str, Any]:
+            await end.wait()
+            return {"content": []}
+
+        task = RunningTask(record("a", LOCAL_OPERATOR.identity, ttl_ms=10**12), tasks._save)
+        tasks._start(task, call)
+        announced = asyncio.create_task(tasks._announce(task))
+        await asyncio.sleep(0.05)
+        assert not announced.done()
+        end.set()
+        await asyncio.sleep(0.05)
+        assert task.record.status == "completed"
+        assert task.written is not None
+        assert not task.written.done()
+        store.gate.set()
+        await announced
+        await tasks.park()
+        found = store.find("a", LOCAL_OPERATOR.identity, 2)
+        assert found is not None
+        assert found.status == "completed"
+        store.close()
+
+    asyncio.run(tale())

@@ -104,7 +104,7 @@ def test_calibrated_bands_hold_87_to_93_percent_at_every_horizon(trial: Trial) -
 
 def test_the_spread_of_the_ensemble_alone_is_convicted(trial: Trial) -> None:
     spread = rollout_spread(trial.solver, trial.seen, AHEAD, members=12, seed=3)
-    assert "coverage" in faults(normal_quantile(LEVEL) * spread.variance.sqrt(), trial)
+    assert "coverage" in faults(normal_quantile(LEVEL) * spread.total().sqrt(), trial)
 
 
 # Where sensor noise of one level is all there is to miss, a constant width is right: only the clean field convicts.

@@ -12,6 +12,7 @@ from industriverse.nvp.field_errors import (
 )
 from industriverse.nvp.grid import Boundary, Grid, minimal_flux
 from industriverse.nvp.solvers import DOMAINS, solver_class
+from industriverse.nvp.solvers.vorticity import Vorticity
 from nvp_fields.cases import IDENTIFIERS, KINDS, make_case, smooth
 
 every_solver = pytest.mark.parametrize(("domain", "boundary"), KINDS, ids=IDENTIFIERS)
@@ -158,3 +159,27 @@ def test_the_compiled_fluxes_of_shallow_water_are_those_that_carry_gradients(bou
     traced = case.solver.with_coefficients(gravity=gravity).advance(state)
     assert traced.requires_grad
     torch.testing.assert_close(traced.detach(), compiled, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["free", "forced"])
+def test_the_compiled_substeps_of_the_vorticity_are_those_that_carry_gradients(forced: bool) -> None:
+    case = make_case("vorticity")
+    push = smooth(Grid(24)) if forced else None
+    solver = Vorticity(Grid(24), 0.05, forcing=push, viscosity=torch.tensor([2e-3, 1e-3]))
+    state = case.state
+    for _ in range(2):
+        state = solver.advance(state)
+    compiled = solver.advance(state)
+    viscosity = solver.coefficients["viscosity"].clone().requires_grad_()
+    traced = solver.with_coefficients(viscosity=viscosity).advance(state)
+    assert traced.requires_grad
+    torch.testing.assert_close(traced.detach(), compiled, rtol=1e-12, atol=1e-12)
+
+
+def test_copies_of_a_solver_share_propagators_only_while_the_coefficients_are_the_same() -> None:
+    case = make_case("burgers")
+    case.solver.advance(case.state)
+    assert case.solver.sharper()._propagators is case.solver._propagators
+    other = case.solver.with_coefficients(viscosity=5e-2)
+    afresh = solver_class("burgers")(Grid(24), 0.02, viscosity=5e-2)
+    assert torch.equal(other.advance(case.state), afresh.advance(case.state))

@@ -3,14 +3,15 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from pydantic import BaseModel
 
 from industriverse.economy.ledger import Ledger
 from industriverse.economy.money import Asset
-from industriverse.economy.watching import LedgerWatch
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.platform import Platform
 from industriverse.operations.toolsets import load
+from industriverse.storage import CommitWatch
 from prepared_plant import call, opened
 
 load()
@@ -21,7 +22,7 @@ class Answer(BaseModel):
 
 
 def test_a_commit_of_anyone_changes_the_version_and_nothing_else_does(tmp_path: Path) -> None:
-    watch = LedgerWatch(tmp_path / "ledger.sqlite")
+    watch = CommitWatch(tmp_path / "ledger.sqlite")
     assert watch.version() is None
     with Ledger(tmp_path / "ledger.sqlite") as ledger, Ledger(tmp_path / "ledger.sqlite") as other:
         before = watch.version()
@@ -38,7 +39,7 @@ def test_a_commit_of_anyone_changes_the_version_and_nothing_else_does(tmp_path: 
 
 def test_what_changed_while_it_was_read_is_not_filed_under_the_later_version() -> None:
     version, reads = [1], list[int]()
-    kept = KeptReads(lambda: version[0])
+    kept = KeptReads(lambda: version[0], lambda: 0)
 
     async def read() -> Answer:
         reads.append(len(reads))
@@ -59,8 +60,27 @@ def test_what_changed_while_it_was_read_is_not_filed_under_the_later_version() -
     assert len(reads) == 2
 
 
+def test_books_in_a_database_are_not_kept_by_the_file_that_they_were_in_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path / "home") as platform:
+        with Ledger(platform.home.paths.ledger) as ledger:
+            ledger.issue(key="k", asset=Asset.CEU, account="treasury", amount=1)
+        monkeypatch.setenv("INDUSTRIVERSE_LEDGER", "postgresql://nowhere/books")
+        balances = []
+
+        async def read() -> Answer:
+            balances.append(1)
+            return Answer(number=len(balances))
+
+        async def tale() -> list[int]:
+            return [(await platform.ledger_reads.get("key", Answer, read)).number for _ in range(3)]
+
+        assert asyncio.run(tale()) == [1, 2, 3]
+
+
 def test_without_a_version_every_question_is_read_anew() -> None:
-    kept, reads = KeptReads(lambda: None), list[int]()
+    kept, reads = KeptReads(lambda: None, lambda: 0), list[int]()
 
     async def read() -> Answer:
         reads.append(1)

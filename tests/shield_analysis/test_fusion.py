@@ -14,6 +14,7 @@ from industriverse.shield.fusion import (
     criticality_index,
     evidence_share,
 )
+from industriverse.shield.fusion.witnesses import fused_evidence
 from industriverse.signals import Frame
 
 
@@ -90,3 +91,26 @@ def test_blocks_and_single_samples_agree(model: ShieldModel, later: Frame) -> No
 def test_an_unknown_phase_is_refused(clean: Frame) -> None:
     with pytest.raises(AnalysisError, match="choose among"):
         ShieldModel.fit(clean, phases=("XYZ",))
+
+
+def test_the_merged_evidence_is_the_logarithm_of_an_e_value_whatever_the_witnesses_share() -> None:
+    rng = np.random.default_rng(8)
+    nats = np.zeros((200_000, 7))
+    nats[:, [0, 5, 6]] = -np.log(1.0 - rng.random(200_000))[:, None]  # the three say the very same
+    assert np.exp(fused_evidence(nats)).mean() == pytest.approx(1.0, abs=0.1)
+    one = np.zeros((1, 7))
+    one[0, 6] = 20.0
+    assert fused_evidence(one)[0] > fused_evidence(np.zeros((1, 7)))[0] + 5.0
+
+
+def test_the_phases_decide_together_only_where_the_core_cannot_certify_the_budget(
+    model: ShieldModel, clean: Frame, later: Frame
+) -> None:
+    for budget, together in ((1e-3, True), (24.0, False)):
+        fitted = ShieldModel.fit(clean, budget_per_day=budget)
+        assert fitted.calibration.certified is not together
+        values = later.values.copy()
+        values[200:260, 2] += 4.0
+        readings, shield = ShieldMonitor(fitted).see(Frame(later.timestamps_ns, values, later.channels))
+        same = np.array_equal(shield.alarm, readings.alarm | (shield.copies > 0.0))
+        assert same is not together

@@ -61,6 +61,15 @@ def test_a_branch_that_was_cut_leaves_its_island_dark() -> None:
     assert [BUSES[position][0] for position in flow.dark] == [26]
 
 
+def test_a_grid_cut_off_from_its_balancing_generator_is_dark_and_the_run_goes_on() -> None:
+    made = plant(Strike("open_breaker", "line-1-2", 4), Strike("open_breaker", "line-1-3", 4))
+    made.advance(8)
+    assert made.last is not None
+    assert len(made.last.flow.dark) == len(BUSES) - 1
+    assert made.last.delivered_mw == 0.0
+    assert made.service(4).lost == pytest.approx(made.service(4).requested)
+
+
 def test_a_clean_day_loses_nothing_and_overloads_nothing() -> None:
     grid = plant()
     worst = 0.0

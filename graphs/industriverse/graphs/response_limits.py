@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from industriverse.graphs.state import ResponseState
+from industriverse.operations.responding import WORTH_ACTING_SHARE
 
-__all__ = ["LIMITS", "Limits", "why_ask"]
+__all__ = ["LIMITS", "Limits", "saves_enough", "why_ask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +17,24 @@ class Limits:
         actions: Actions in one of them.
         cost: Their cost together, in changes of set-point.
         needs_record: Whether the record of earlier expectations must allow it.
+        patience_looks: Restless looks after an action before thinking again.
+        patience_most_looks: The same after thoughts that led to nothing; each doubles it up to this.
+        looks: Looks at the plant in one run.
+        thoughts: Plans made in one run, most of which come to nothing.
     """
 
     plans: int
     actions: int
     cost: float
     needs_record: bool
+    patience_looks: int = 2
+    patience_most_looks: int = 24
+    looks: int = 96
+    thoughts: int = 24
 
 
 LIMITS = {
-    "autonomous": Limits(plans=2, actions=3, cost=12.0, needs_record=True),
+    "autonomous": Limits(plans=3, actions=3, cost=12.0, needs_record=True),
     # An emergency does not wait for a record, and still does nothing alone that cannot be undone.
     "emergency": Limits(plans=3, actions=3, cost=30.0, needs_record=False),
 }
@@ -45,3 +54,8 @@ def why_ask(state: ResponseState) -> str:
     if limits.needs_record and not state.get("may_act_alone", False):
         return f"the record does not allow acting alone: {state.get('record', 'none')}"
     return ""
+
+
+def saves_enough(saved: float, requested: float) -> bool:
+    """Whether a plan is expected to save enough service to be done without a person."""
+    return saved > 0 and saved >= WORTH_ACTING_SHARE * requested

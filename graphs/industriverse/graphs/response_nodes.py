@@ -13,7 +13,7 @@ from langgraph.types import Command, interrupt
 
 from industriverse.graphs.ace import build_ace_graph
 from industriverse.graphs.errors import ToolCallError
-from industriverse.graphs.response_limits import LIMITS, why_ask
+from industriverse.graphs.response_limits import LIMITS, Limits, saves_enough, why_ask
 from industriverse.graphs.state import AceState, GraphContext, ResponseState, TilState, tell
 from industriverse.graphs.til import build_til_graph
 
@@ -42,11 +42,8 @@ can look right for hours."""
 REPLAN_AFTER_LOOKS = 6
 """Restless looks after which the plan is thought over: by then there is evidence that the first one lacked."""
 
-GIVEN_UP_AFTER_LOOKS = 24
-"""Restless looks after the last plan that end the watch of a run without a person: a new run may find a new plan."""
-
 MOST_PLANS = 3
-"""Plans tried in one run; after that it only watches, and reverts if the plant does not come back."""
+"""Plans tried in one run with a person; after that it only watches, and reverts if the plant does not come back."""
 
 FORECAST_PACES = 6.0
 """How far ahead is asked, in paces of the plant: six hours for a water network, half an hour for hosts."""
@@ -70,6 +67,7 @@ async def sense(state: ResponseState, runtime: Runtime[GraphContext]) -> Respons
         "plant_hours": regime["plant_hours"] or 0.0,
         "pace_hours": regime["plant_pace_hours"] or 1.0,
         "free_energy_before": regime["free_energy_kt"],
+        "incidents_seen": await _incidents({"stream": incident["stream"]}, runtime),
     }
 
 
@@ -124,7 +122,7 @@ async def reflect(state: ResponseState, runtime: Runtime[GraphContext]) -> Respo
 async def plan(
     state: ResponseState, runtime: Runtime[GraphContext]
 ) -> Command[Literal["approve", "verify", "__end__"]]:
-    """Ask for the plan that brings the most free energy back at the least cost."""
+    """Ask for the plan that leaves the least expected free energy; alone, only what saves service is done."""
     if not state["plant_id"]:
         tell(runtime, f"plan: {state['stream']} has no actuators that this platform can reach")
         return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
@@ -133,31 +131,54 @@ async def plan(
     except ToolCallError as refused:
         # A model that cannot say where the plant stands makes no plan; what was done before is still watched.
         tell(runtime, f"plan: none, {refused.message}")
-        if state.get("plan_ids"):
-            return Command(goto="verify", update={"plans_made": MOST_PLANS})
-        return Command(goto="__end__", update={"plan_id": "", "outcome": "no_action"})
+        return _no_plan(state, {"plans_made": MOST_PLANS})
     update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
-    if proposed["actions"]:
-        tell(runtime, f"plan: {len(proposed['actions'])} actions")
-        update["plan_text"], update["irreversible"] = proposed["text"], proposed["irreversible"]
-        update["plan_actions"] = len(proposed["actions"])
-        update["plan_cost"] = sum(action["cost"] for action in proposed["actions"])
-        if state["mode"] == "detect":
-            return Command(goto="__end__", update={**update, "outcome": "advised"})
-        return Command(goto="approve", update=update)
-    tell(runtime, f"plan: no action helps ({proposed['rationale']})")
+    if not proposed["actions"]:
+        tell(runtime, f"plan: no action helps ({proposed['rationale']})")
+        return _no_plan(state, update)
+    tell(runtime, f"plan: {len(proposed['actions'])} actions")
+    update["plan_text"], update["irreversible"] = proposed["text"], proposed["irreversible"]
+    update["plan_actions"] = len(proposed["actions"])
+    update["plan_cost"] = sum(action["cost"] for action in proposed["actions"])
+    if state["mode"] == "detect":
+        return Command(goto="__end__", update={**update, "outcome": "advised"})
+    if state["mode"] in LIMITS:
+        saved = proposed["do_nothing_loss"] - proposed["expected_loss"]
+        if not saves_enough(saved, proposed["service_requested"]):
+            tell(runtime, f"plan: not done alone, it saves {saved:.4g} {proposed['loss_unit']} of service")
+            return _no_plan(state, update)
+        if state.get("declined", False) and why_ask({**state, **update}):
+            tell(runtime, f"plan: not done, {why_ask({**state, **update})}, and a person has declined before")
+            return _no_plan(state, update)
+    return Command(goto="approve", update=update)
+
+
+def _no_plan(state: ResponseState, update: ResponseState) -> Command[Literal["approve", "verify", "__end__"]]:
+    """Watch on, with less and less haste, where something was done or may be done alone; else end."""
+    limits = LIMITS.get(state["mode"])
+    if limits is not None:
+        update["patience_looks"] = min(2 * _patience(state, limits), limits.patience_most_looks)
+        return Command(goto="verify", update=update)
     if state.get("plan_ids"):
         return Command(goto="verify", update=update)
     return Command(goto="__end__", update={**update, "plan_id": "", "outcome": "no_action"})
+
+
+def _patience(state: ResponseState, limits: Limits | None) -> int:
+    """Restless looks after which a run thinks again."""
+    return REPLAN_AFTER_LOOKS if limits is None else state.get("patience_looks", limits.patience_looks)
 
 
 async def _best_plan(state: ResponseState, runtime: Runtime[GraphContext]) -> dict[str, Any]:
     """The best plan; while a run may still act alone, the best that can be undone, if any helps."""
     request: dict[str, Any] = {"incident_id": state["incident_id"]}
     limits = LIMITS.get(state["mode"])
-    if limits is not None and state.get("autonomous_plans", 0) < limits.plans:
-        alone = await runtime.context.call_tool("shield_plan", {**request, "reversible_only": True})
-        if alone["actions"]:
+    if limits is not None and (
+        state.get("declined", False) or state.get("autonomous_plans", 0) < limits.plans
+    ):
+        alone = await runtime.context.call_tool("shield_plan", {**request, "alone": True})
+        calm = not saves_enough(alone["do_nothing_loss"], alone["service_requested"])
+        if alone["actions"] or calm or state.get("declined", False):
             return alone
     return await runtime.context.call_tool("shield_plan", request)
 
@@ -180,6 +201,9 @@ def approve(
     update: ResponseState = {"approved": approved, "approval_reason": str(answer["reason"])}
     if approved:
         return Command(goto="act", update=update)
+    if state["mode"] in LIMITS:
+        # What may be done alone may still be done, and nobody is asked again.
+        return Command(goto="verify", update={**update, "declined": True})
     if state.get("plan_ids"):
         # The person has seen enough plans: what was done before is watched, and nobody is asked again.
         return Command(goto="verify", update={**update, "plans_made": MOST_PLANS})
@@ -198,6 +222,9 @@ async def act(state: ResponseState, runtime: Runtime[GraphContext]) -> Command[L
     for action in done["actions"]:
         tell(runtime, f"act: {action}")
     update["actions"], update["act_refusal"] = [*state.get("actions", []), *done["actions"]], ""
+    limits = LIMITS.get(state["mode"])
+    if limits is not None:
+        update["patience_looks"] = limits.patience_looks
     return Command(goto="verify", update=update)
 
 
@@ -209,32 +236,52 @@ async def _look(state: ResponseState, runtime: Runtime[GraphContext], hours: flo
     return await runtime.context.call_tool("eil_regime", {"stream": state["stream"], "at": advanced["time"]})
 
 
-async def verify(state: ResponseState, runtime: Runtime[GraphContext]) -> Command[Literal["review", "prove"]]:
-    """Watch whether free energy comes back, and stays; think again if it does not."""
+async def verify(
+    state: ResponseState, runtime: Runtime[GraphContext]
+) -> Command[Literal["review", "prove", "__end__"]]:
+    """Watch whether free energy comes back, and stays; think again if it does not, or on a new incident."""
     hours, pace = state.get("watched_hours", 0.0), state["pace_hours"]
+    limits = LIMITS.get(state["mode"])
+    patience, most = _patience(state, limits), MOST_LOOKS if limits is None else limits.looks
+    may_think_again = state["plans_made"] < (MOST_PLANS if limits is None else limits.thoughts)
+    known = state.get("incidents_seen", 0)
     calm = restless = 0
-    may_think_again = state["plans_made"] < MOST_PLANS
     regime: dict[str, Any] = {}
-    while hours < (MOST_LOOKS - 0.5) * pace and calm < RECOVERED_AFTER_LOOKS:
+    while hours < (most - 0.5) * pace and calm < RECOVERED_AFTER_LOOKS:
         hours += pace
         regime = await _look(state, runtime, hours)
         back = not regime["alarm"] and regime["free_energy_kt"] <= regime["free_energy_limit_kt"]
         relapsed = regime["alarm"] and calm >= REPLAN_AFTER_LOOKS
         calm, restless = (calm + 1, 0) if back else (0, restless + 1)
-        if may_think_again and (relapsed or restless >= REPLAN_AFTER_LOOKS):
-            tell(runtime, f"verify: not back after {hours:.3g} h; thinking again with what was seen since")
-            return Command(goto="review", update={"watched_hours": hours, "watch_ended": False})
-        if state["mode"] in LIMITS and restless >= GIVEN_UP_AFTER_LOOKS:
-            break
+        seen = known if back or limits is None else await _incidents(state, runtime)
+        if may_think_again and (relapsed or restless >= patience or seen > known):
+            why = "a new incident" if seen > known else "not back"
+            tell(runtime, f"verify: {why} after {hours:.3g} h; thinking again with what was seen since")
+            update: ResponseState = {"watched_hours": hours, "watch_ended": False, "incidents_seen": seen}
+            if seen > known and limits is not None:
+                update["patience_looks"] = limits.patience_looks
+            return Command(goto="review", update=update)
     recovered = calm >= RECOVERED_AFTER_LOOKS
     after = hours - (calm - 1) * pace if recovered else hours
     outcome = f"back in equilibrium after {after:.3g} h" if recovered else f"not back after {after:.3g} h"
     excess = f", free-energy excess {regime['free_energy_kt']:.1f} kT" if regime else ""
     tell(runtime, f"verify: {outcome}{excess}")
-    update: ResponseState = {"recovered": recovered, "recovered_after_hours": after, "watched_hours": hours}
+    ended: ResponseState = {"watched_hours": hours, "recovered": recovered, "recovered_after_hours": after}
     if regime:
-        update["free_energy_after"] = regime["free_energy_kt"]
-    return Command(goto="prove" if recovered else "review", update={**update, "watch_ended": True})
+        ended["free_energy_after"] = regime["free_energy_kt"]
+    if not state.get("plan_ids"):
+        # Nothing was done, so nothing is to be kept, taken back or proved.
+        ended["outcome"] = "declined" if state.get("declined", False) else "no_action"
+        return Command(goto="__end__", update=ended)
+    return Command(goto="prove" if recovered else "review", update={**ended, "watch_ended": True})
+
+
+async def _incidents(state: ResponseState, runtime: Runtime[GraphContext]) -> int:
+    """How many incidents of the stream are open: one for each group of assets that tickets implicate."""
+    threats = await runtime.context.call_tool(
+        "shield_threats", {"stream": state["stream"], "open_only": True}
+    )
+    return len(threats["incidents"])
 
 
 async def review(
@@ -243,7 +290,8 @@ async def review(
     """Take back plans that make things worse by what is known since, and keep those that hold the harm down."""
     kept: list[str] = []
     helped = False
-    for plan_id in state["plan_ids"]:
+    done = state.get("plan_ids", [])
+    for plan_id in done:
         verdict = await _verdict(plan_id, runtime)
         if verdict == "worse":
             undone = await runtime.context.call_tool("shield_revert", {"plan_id": plan_id})
@@ -251,12 +299,19 @@ async def review(
             continue
         helped = helped or verdict == "helps"
         kept.append(plan_id)
-    taken_back = len(kept) < len(state["plan_ids"])
+    taken_back = len(kept) < len(done)
     update: ResponseState = {"plan_ids": kept, "reverted": taken_back or state.get("reverted", False)}
     if not state["watch_ended"]:
         return Command(goto="plan", update=update)
     if helped:
         tell(runtime, "review: not in equilibrium, and worse without what was done, which stays in force")
+        return Command(goto="__end__", update={**update, "outcome": "contained"})
+    if kept and state["mode"] in LIMITS:
+        # What was hidden for longer than a model remembers may still be there: a person takes the measures back.
+        tell(
+            runtime,
+            "review: not in equilibrium, and nothing speaks against what was done, which stays in force",
+        )
         return Command(goto="__end__", update={**update, "outcome": "contained"})
     if kept:
         return Command(goto="revert", update=update)

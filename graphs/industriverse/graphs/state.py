@@ -36,6 +36,9 @@ class ResponseState(TypedDict, total=False):
         plan_id: Signed plan; empty if no action helps.
         plans_made: How many plans were made in this run.
         plan_ids: Signed plans that were carried out, oldest first.
+        incidents_seen: Open incidents of the stream that have been thought about.
+        patience_looks: Restless looks after which a run that may act alone thinks again.
+        declined: Whether a person has declined in a run that may act alone.
         plan_text: The plan as shown to the person.
         irreversible: Whether the plan holds an action that cannot be undone.
         approved: Whether the plan may be executed.
@@ -80,6 +83,9 @@ class ResponseState(TypedDict, total=False):
     plan_id: str
     plans_made: int
     plan_ids: list[str]
+    incidents_seen: int
+    patience_looks: int
+    declined: bool
     plan_text: str
     irreversible: bool
     approved: bool

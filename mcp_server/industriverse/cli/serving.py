@@ -1,6 +1,7 @@
 """Start the platform behind standard input and output or behind HTTP."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from industriverse.cli.room import make_room_for_libraries
 from industriverse.operations.home import Home, default_home
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from industriverse.mcp_server.surface import Surface
     from industriverse.mcp_server.web import WebSettings
 
@@ -124,7 +127,7 @@ def serve_http(
             click.echo(f"MCP   http://{http.host}:{http.port}/mcp", err=True)
             click.echo(f"REST  http://{http.host}:{http.port}/docs", err=True)
             click.echo(f"home  {opened.paths.folder}", err=True)
-            uvicorn.run(
+            config = uvicorn.Config(
                 app,
                 host=http.host,
                 port=http.port,
@@ -136,6 +139,20 @@ def serve_http(
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=SHUTDOWN_S,
             )
+            server = uvicorn.Server(config)
+            leave = server.handle_exit
+
+            def told_to_stop(number: int, frame: "FrameType | None") -> None:
+                app.state.shutdown.begin()
+                leave(number, frame)
+
+            server.handle_exit = told_to_stop  # type: ignore[method-assign, assignment]
+            with suppress(KeyboardInterrupt):
+                server.run()
+            if not server.started:
+                raise click.ClickException(
+                    f"could not listen on {http.host}:{http.port}; choose another --port"
+                )
 
 
 def _log(level: int, log_format: str) -> None:

@@ -8,7 +8,6 @@ from mcp.server import MCPServer
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.mcpserver import Context, RequestStateSecurity
-from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from industriverse.mcp_server.agent_resources import add_agent_resources
 from industriverse.mcp_server.callers import CurrentCaller, local_caller
@@ -16,10 +15,13 @@ from industriverse.mcp_server.completing import add_completions
 from industriverse.mcp_server.direct import DirectCalls
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
-from industriverse.mcp_server.legacy import LegacySubscriptions, add_legacy_requests
+from industriverse.mcp_server.legacy import add_log_level
+from industriverse.mcp_server.notifying import TenantBus
 from industriverse.mcp_server.prompts import PromptCheck, add_prompts
 from industriverse.mcp_server.propagation import follow_trace
 from industriverse.mcp_server.resources import add_resources
+from industriverse.mcp_server.sessions import KnownSessions
+from industriverse.mcp_server.subscribing import Subscriptions
 from industriverse.mcp_server.surface import Surface, SurfaceFilter
 from industriverse.mcp_server.task_store import TaskStore
 from industriverse.mcp_server.tasks import Tasks
@@ -56,9 +58,11 @@ class McpParts:
 
     server: MCPServer[Any]
     tasks: Tasks
-    bus: InMemorySubscriptionBus
-    legacy: LegacySubscriptions
+    subscriptions: Subscriptions
     guard: ResponseGuard
+    direct: DirectCalls
+    sessions: KnownSessions
+    shown: Surface
 
 
 def mcp_parts(
@@ -83,8 +87,10 @@ def mcp_parts(
         TaskStore(platform.home.paths.tasks),
         caller,
     )
-    bus, legacy, guard = InMemorySubscriptionBus(), LegacySubscriptions(), ResponseGuard()
+    bus, guard = TenantBus(caller), ResponseGuard()
+    subscriptions = Subscriptions(platform, bus, caller)
     direct, prompt_check = DirectCalls(platform, operations, caller, guard), PromptCheck()
+    sessions = KnownSessions()
     server: MCPServer[Any] = MCPServer(
         "industriverse",
         title="Industriverse",
@@ -95,7 +101,7 @@ def mcp_parts(
         request_state_security=RequestStateSecurity(keys=[platform.home.secret()]),
         subscriptions=bus,
         extensions=[tasks],
-        middleware=[follow_trace, SurfaceFilter(shown, caller), prompt_check, direct],
+        middleware=[follow_trace, sessions, SurfaceFilter(shown, caller), prompt_check, direct],
         cache_hints=CACHE_HINTS,
     )
     direct.bind(server)
@@ -110,8 +116,9 @@ def mcp_parts(
     add_agent_resources(server, platform)
     add_prompts(server)
     add_completions(server, platform, principal=caller)
-    add_legacy_requests(server, legacy)
-    parts = McpParts(server, tasks, bus, legacy, guard)
+    add_log_level(server)
+    subscriptions.add_to(server)
+    parts = McpParts(server, tasks, subscriptions, guard, direct, sessions, shown)
     if extend is not None:
         extend(parts)
     return parts

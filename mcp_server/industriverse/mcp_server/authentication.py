@@ -28,6 +28,9 @@ _ATTEMPTS = Counter("industriverse_auth_attempts", "Bearer tokens presented", ["
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Asymmetric ones alone: with a shared secret, whoever can verify a token could also make one."""
 
+KEYS_S = 600.0
+"""How long keys of a URL are trusted without looking again; one that was withdrawn opens nothing after that."""
+
 _LONGEST_TOKEN = 8192
 _LEEWAY_S = 30.0
 
@@ -103,6 +106,13 @@ class OAuthSettings:
                 )
 
 
+def _may_be_fetched(source: str) -> bool:
+    """Whether keys may come from an address: over TLS, or from this machine."""
+    parts = urlsplit(source)
+    local = parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"}
+    return bool(parts.hostname) and (parts.scheme == "https" or local)
+
+
 @dataclass(slots=True)
 class JwtVerifier(Verifier):
     """JWT access tokens (RFC 9068): signature, issuer, audience and times are checked.
@@ -120,8 +130,8 @@ class JwtVerifier(Verifier):
 
     def __post_init__(self) -> None:
         source = self.settings.jwks
-        if source.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            self._client = jwt.PyJWKClient(source, cache_keys=True, lifespan=600, timeout=5)
+        if _may_be_fetched(source):
+            self._client = jwt.PyJWKClient(source, cache_keys=False, lifespan=KEYS_S, timeout=5)
             return
         try:
             self._keys = jwt.PyJWKSet.from_dict(json.loads(Path(source).read_text()))

@@ -17,6 +17,10 @@ _CHALLENGES = Counter("industriverse_auth_challenges", "Requests answered with a
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 OPEN_PREFIX = "/.well-known/"
 STATELESS_SINCE = b"2026-07-28"
+_HINTS = {
+    401: "send Authorization: Bearer TOKEN; its owner makes one: industriverse token add NAME --role ROLE",
+    403: "send Authorization: Bearer TOKEN with a token that holds the scope",
+}
 
 
 class ScopeGate:
@@ -69,7 +73,7 @@ class ScopeGate:
             status,
             "NotAllowedError",
             detail,
-            "send Authorization: Bearer TOKEN with a token that holds the scope",
+            _HINTS[status],
             [(b"www-authenticate", challenge.encode("latin-1"))],
         )
 

@@ -62,6 +62,11 @@ class ResponseGuard:
         self._limit = limit
         self._whole: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
+    @property
+    def limit(self) -> int:
+        """Characters of JSON that are sent at most."""
+        return self._limit
+
     def fit(self, tool: str, structured: dict[str, Any], size: int, principal: Principal) -> Guarded:
         """A result that fits.
 

@@ -11,6 +11,9 @@ _OPENERS = re.compile(
     r"<(?=[a-zA-Z/!?%])|\$(?=[({])|\{(?=[{%])|`|\.\.(?=[/\\])|'(?=;\s*(?i:drop|delete|insert|update|select|alter|--))|[\x00-\x08\x0b-\x1f\x7f]"
 )
 
+_ELSEWHERE = re.compile(r"\s*For further information visit https://errors\.pydantic\.dev/\S*")
+"""A library's pages say nothing of this server, and an error has no need to send anybody there."""
+
 
 def _broken(found: re.Match[str]) -> str:
     opener = found[0]
@@ -21,7 +24,7 @@ def _broken(found: re.Match[str]) -> str:
 
 def inert(text: str) -> str:
     """A text in which what opens markup, a shell or template expression, a path upwards or a statement is broken."""
-    return _OPENERS.sub(_broken, text)
+    return _OPENERS.sub(_broken, _ELSEWHERE.sub("", text))
 
 
 def inert_result(result: HandlerResult) -> HandlerResult:

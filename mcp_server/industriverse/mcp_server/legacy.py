@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 from mcp.server import MCPServer
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
-from mcp.types import EmptyResult, SetLevelRequestParams, SubscribeRequestParams, UnsubscribeRequestParams
+from mcp.types import EmptyResult, SetLevelRequestParams
 from prometheus_client import Gauge
 
-__all__ = ["LegacySubscriptions", "add_legacy_requests"]
+__all__ = ["LegacySubscriptions", "add_log_level", "session_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,64 +22,57 @@ _SUBSCRIBED = Gauge(
 
 
 class LegacySubscriptions:
-    """Which session wants to hear of which resource; forgotten with the session."""
+    """Which session of which tenant wants to hear of which resource; forgotten with the session."""
 
     def __init__(self) -> None:
-        self._uris: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+        self._uris: WeakKeyDictionary[Any, tuple[str, set[str]]] = WeakKeyDictionary()
 
-    def add(self, session: Any, uri: str) -> None:
-        """Remember a subscription; a session has at most URIS_PER_SESSION."""
-        uris = self._uris.setdefault(session, set())
-        if len(uris) < URIS_PER_SESSION:
-            uris.add(uri)
-        _SUBSCRIBED.set(sum(len(known) for known in self._uris.values()))
+    def add(self, session: Any, tenant: str, uri: str) -> bool:
+        """Remember a subscription; False if the session has URIS_PER_SESSION of them already."""
+        owner, uris = self._uris.setdefault(session, (tenant, set()))
+        if owner != tenant or (uri not in uris and len(uris) >= URIS_PER_SESSION):
+            return False
+        uris.add(uri)
+        self._count()
+        return True
 
     def remove(self, session: Any, uri: str) -> None:
         """Forget a subscription."""
-        self._uris.get(session, set()).discard(uri)
-        _SUBSCRIBED.set(sum(len(known) for known in self._uris.values()))
+        _, uris = self._uris.get(session, ("", set()))
+        uris.discard(uri)
+        self._count()
 
-    def uris(self) -> frozenset[str]:
-        """Resources that anybody subscribed to."""
-        return frozenset[str]().union(*self._uris.values())
+    def is_heard(self, tenant: str) -> bool:
+        """Whether a session of a tenant subscribed to anything."""
+        return any(owner == tenant and uris for owner, uris in self._uris.values())
 
-    async def tell(self, uri: str) -> None:
-        """Tell every session that subscribed to a resource that it changed."""
-        for session, uris in tuple(self._uris.items()):
-            if uri not in uris:
+    async def tell(self, tenant: str, uri: str) -> None:
+        """Tell every session of a tenant that subscribed to a resource that it changed."""
+        for session, (owner, uris) in tuple(self._uris.items()):
+            if owner != tenant or uri not in uris:
                 continue
             try:
                 await session.send_resource_updated(uri)
             except Exception:
                 # A client that went away without a word must not keep the others from hearing.
-                logger.info("a session could not be told of %s and is forgotten", uri)
+                logger.info("a session could not be told of a change and is forgotten")
                 self._uris.pop(session, None)
 
+    def _count(self) -> None:
+        _SUBSCRIBED.set(sum(len(uris) for _, uris in self._uris.values()))
 
-def _session_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
+
+def session_of(ctx: ServerRequestContext[Any, Any]) -> Connection:
     """What lives as long as the client's session: the object that every request makes anew does not."""
     connection: Connection = ctx.session._connection
     return connection
 
 
-def add_legacy_requests(server: MCPServer[Any], subscriptions: LegacySubscriptions) -> None:
-    """Serve ``resources/subscribe``, ``resources/unsubscribe`` and ``logging/setLevel``."""
-
-    async def subscribe(ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
-        subscriptions.add(_session_of(ctx), str(params.uri))
-        return EmptyResult()
-
-    async def unsubscribe(
-        ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
-    ) -> EmptyResult:
-        subscriptions.remove(_session_of(ctx), str(params.uri))
-        return EmptyResult()
+def add_log_level(server: MCPServer[Any]) -> None:
+    """Serve ``logging/setLevel``."""
 
     async def set_level(ctx: ServerRequestContext[Any, Any], params: SetLevelRequestParams) -> EmptyResult:  # noqa: ARG001
         # This server reports progress, not logs, to its clients; the level is accepted and changes nothing.
         return EmptyResult()
 
-    lowlevel = server._lowlevel_server
-    lowlevel.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
-    lowlevel.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
-    lowlevel.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
+    server._lowlevel_server.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)

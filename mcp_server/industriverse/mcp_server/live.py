@@ -13,6 +13,8 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from prometheus_client import Counter, Gauge
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.inert import inert
+from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.mcp_server.streaming import followed
 from industriverse.operations.context import Principal
@@ -30,6 +32,7 @@ __all__ = ["MESSAGE_LIMIT", "live_router"]
 MESSAGE_LIMIT = 1024 * 1024
 SEND_TIMEOUT_S = 10.0
 IDLE_S = 300.0
+ENDED = "the token has ended"
 
 _OPEN = Gauge("industriverse_websocket_connections", "Open WebSockets")
 _MESSAGES = Counter("industriverse_websocket_messages", "Messages over WebSockets", ["direction", "type"])
@@ -39,11 +42,14 @@ _TYPES = frozenset({"samples", "follow"})
 class _Session:
     """One connection."""
 
-    def __init__(self, socket: WebSocket, platform: Platform, caller: Principal, shutdown: Shutdown) -> None:
+    def __init__(
+        self, socket: WebSocket, platform: Platform, caller: Principal, shutdown: Shutdown, lease: Lease
+    ) -> None:
         self._socket = socket
         self._platform = platform
         self._caller = caller
         self._shutdown = shutdown
+        self._lease = lease
         self._following: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
 
@@ -53,6 +59,9 @@ class _Session:
             while not self._shutdown.begun:
                 async with asyncio.timeout(IDLE_S):
                     text = await self._socket.receive_text()
+                if not self._lease():
+                    await self._socket.close(code=1008, reason=ENDED)
+                    return
                 await self._answer(text)
         except (WebSocketDisconnect, TimeoutError):
             return
@@ -75,8 +84,8 @@ class _Session:
             answer = {
                 "type": "problem",
                 "title": type(error).__name__,
-                "detail": error.message,
-                "hint": error.hint,
+                "detail": inert(error.message),
+                "hint": inert(error.hint),
             }
         await self._send({**answer, "id": identity})
 
@@ -108,9 +117,11 @@ class _Session:
 
     async def _push(self, platform: Platform, streams: list[str], position: Position) -> None:
         try:
-            async for happening in followed(platform, streams, position, self._shutdown):
+            async for happening in followed(platform, streams, position, self._shutdown, self._lease):
                 sent = {"type": happening.kind, **happening.data, "after": happening.after.text()}
                 await self._send(sent)
+            if not self._lease():
+                await self._socket.close(code=1008, reason=ENDED)
         except (WebSocketDisconnect, TimeoutError, RuntimeError):
             # The client went, or reads too slowly: it comes back with the position that it has.
             await self._socket.close(code=1013, reason="too slow")
@@ -138,7 +149,9 @@ def _read(text: str) -> dict[str, Any]:
     return message
 
 
-def live_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
+def live_router(
+    platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> APIRouter:
     """The WebSocket route."""
     router = APIRouter(prefix="/v1")
 
@@ -147,7 +160,7 @@ def live_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutd
         await socket.accept()
         _OPEN.inc()
         try:
-            await _Session(socket, platform, principal(), shutdown).run()
+            await _Session(socket, platform, principal(), shutdown, leases.taken()).run()
         finally:
             _OPEN.dec()
 

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
+from industriverse.mcp_server.streaming import LAST_WORD_S
 from industriverse.operations.books import PoolName
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import authorise
@@ -29,7 +31,9 @@ EVENT_SCHEMA = {
 }
 
 
-def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
+def price_router(
+    platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> APIRouter:
     """The route of prices."""
     router = APIRouter(prefix="/v1/economy")
 
@@ -49,16 +53,19 @@ def price_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shut
         own = platform.of_tenant(caller.tenant)
         authorise(own, registry["economy_read"], caller)
         return EventSourceResponse(
-            _events(own, pool, shutdown),
+            _events(own, pool, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
+            shutdown_grace_period=LAST_WORD_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
     return router
 
 
-async def _events(platform: Platform, pool: PoolName, shutdown: Shutdown) -> AsyncIterator[ServerSentEvent]:
-    async with aclosing(prices(platform, pool, ended=lambda: shutdown.begun)) as found:
+async def _events(
+    platform: Platform, pool: PoolName, shutdown: Shutdown, lease: Lease
+) -> AsyncIterator[ServerSentEvent]:
+    async with aclosing(prices(platform, pool, ended=lambda: shutdown.begun or not lease())) as found:
         async for item in found:
             yield ServerSentEvent(item.model_dump_json(), event="price", retry=1000)

@@ -5,9 +5,17 @@ from collections.abc import Sequence
 
 from starlette.types import Send
 
-__all__ = ["PROBLEM_MEDIA_TYPE", "send_problem"]
+from industriverse.mcp_server.inert import inert
+
+__all__ = ["PROBLEM_MEDIA_TYPE", "problem_document", "send_problem"]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+def problem_document(status: int, title: str, detail: str, hint: str) -> dict[str, str | int]:
+    """The document; what a caller or telemetry named in it does nothing to whoever shows it."""
+    told = {"detail": inert(detail), "hint": inert(hint)}
+    return {"type": "about:blank", "status": status, "title": title, **told}
 
 
 async def send_problem(
@@ -19,8 +27,7 @@ async def send_problem(
     headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     """Answer with a problem document and nothing else."""
-    document = {"type": "about:blank", "status": status, "title": title, "detail": detail, "hint": hint}
-    body = json.dumps(document).encode()
+    body = json.dumps(problem_document(status, title, detail, hint)).encode()
     sent = [
         (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),

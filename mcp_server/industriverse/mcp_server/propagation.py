@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -11,7 +12,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from industriverse.mcp_server.inert import inert, inert_result
 from industriverse.operations.tracing import PROPAGATED, message_context
 
-__all__ = ["follow_trace"]
+__all__ = ["Served", "follow_trace"]
 
 _REQUESTS = Counter("industriverse_mcp_requests", "MCP requests", ["method", "era", "outcome"])
 _SECONDS = Histogram("industriverse_mcp_request_seconds", "Wall time of MCP requests", ["method"])
@@ -39,6 +40,39 @@ def _names_uri(data: Any) -> bool:
 _STATELESS_SINCE = "2026-07-28"
 
 
+class Served:
+    """One message while it is served: within its trace, and counted.
+
+    Args:
+        method: What is asked for, among METHODS or ``other``.
+        era: ``stateless`` or ``handshake``.
+        carried: Fields of the trace that the message names.
+
+    Attributes:
+        outcome: ``failed`` until it is said to be ``answered``.
+    """
+
+    __slots__ = ("_context", "_era", "_method", "_started", "outcome")
+
+    def __init__(self, method: str, era: str, carried: Mapping[str, str]) -> None:
+        self._method = method
+        self._era = era
+        self._context = message_context(carried)
+        self.outcome = "failed"
+
+    def __enter__(self) -> "Served":
+        self._started = time.perf_counter()
+        _RUNNING.inc()
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+        _RUNNING.dec()
+        _requests_of(self._method, self._era, self.outcome).inc()
+        _seconds_of(self._method).observe(time.perf_counter() - self._started)
+
+
 async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Serve a message within its trace, and count it."""
     if ctx.request_id is None:
@@ -48,17 +82,11 @@ async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     era = "stateless" if ctx.protocol_version >= _STATELESS_SINCE else "handshake"
     given = ctx.meta or {}
     meta = {name: value for name, value in given.items() if name in PROPAGATED and isinstance(value, str)}
-    started, outcome = time.perf_counter(), "failed"
-    _RUNNING.inc()
     try:
-        with message_context(meta):
+        with Served(method, era, meta) as served:
             result = inert_result(await call_next(ctx))
-        outcome = "answered"
-        return result
+            served.outcome = "answered"
+            return result
     except MCPError as error:
         data = {"uri": inert(error.error.data["uri"])} if _names_uri(error.error.data) else error.error.data
         raise MCPError(error.error.code, inert(error.error.message), data) from error
-    finally:
-        _RUNNING.dec()
-        _requests_of(method, era, outcome).inc()
-        _seconds_of(method).observe(time.perf_counter() - started)

@@ -19,7 +19,7 @@ from starlette.types import Scope
 from industriverse.economy.errors import BudgetExceededError
 from industriverse.mcp_server.callers import CurrentCaller
 from industriverse.mcp_server.idempotency import IdempotencyKeys, RequestGoingOnError
-from industriverse.mcp_server.problems import PROBLEM_MEDIA_TYPE
+from industriverse.mcp_server.problems import PROBLEM_MEDIA_TYPE, problem_document
 from industriverse.operations.errors import (
     ApprovalUnavailableError,
     InvalidArgumentsError,
@@ -97,7 +97,7 @@ def describe_problems(app: FastAPI) -> None:
 
 
 def _problem(status: int, title: str, detail: str, hint: str, **headers: str) -> JSONResponse:
-    body = {"type": "about:blank", "status": status, "title": title, "detail": detail, "hint": hint}
+    body = problem_document(status, title, detail, hint)
     return JSONResponse(body, status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=headers or None)
 
 
@@ -120,6 +120,9 @@ def add_problem_handlers(app: FastAPI, clock: Callable[[], int]) -> None:
     async def invalid_body(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
+        if first["loc"] == ("body",) or first["type"] == "json_invalid":
+            hint = "send a JSON object, {} if there is nothing to say, with Content-Type: application/json"
+            return _problem(422, "InvalidArgumentsError", "body: is no JSON object", hint)
         field = ".".join(str(part)[:60] for part in first["loc"][1:]) or "body"
         return _problem(
             422,

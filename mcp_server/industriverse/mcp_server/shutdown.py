@@ -22,12 +22,21 @@ class Shutdown:
 
     def __init__(self, grace_s: float = 20.0) -> None:
         self.begun = False
+        self._hearing: list[Callable[[], object]] = []
         self._grace_s = grace_s
 
     def begin(self) -> None:
-        """From now on the server is not ready for new work."""
+        """From now on the server is not ready for new work; for a signal handler too."""
+        if self.begun:
+            return
         self.begun = True
         _STOPPING.set(1)
+        for hear in self._hearing:
+            hear()
+
+    def when_begun(self, hear: Callable[[], object]) -> None:
+        """Have something called as soon as the server is told to stop."""
+        self._hearing.append(hear)
 
     async def finish(self, park: Callable[[], Awaitable[None]]) -> None:
         """Park tasks, then wait for operations that still run."""

@@ -10,19 +10,22 @@ from prometheus_client import Counter, Gauge
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from industriverse.mcp_server.callers import CurrentCaller
+from industriverse.mcp_server.leases import Lease, Leases
 from industriverse.mcp_server.shutdown import Shutdown
 from industriverse.operations.following import Happening, Position, happened_since, position_now
 from industriverse.operations.platform import Platform
 from industriverse.operations.policy import authorise
 from industriverse.operations.registry import registry
 
-__all__ = ["followed", "stream_router"]
+__all__ = ["LAST_WORD_S", "followed", "stream_router"]
 
 LOOK_AGAIN_S = 2.0
 """Another process may write to the stores only through this one, so this is for clocks and late work alone."""
 
 PING_S = 15
 SEND_TIMEOUT_S = 10
+LAST_WORD_S = 5.0
+"""How long an event stream has to end by itself when the server stops."""
 
 _OPEN = Gauge("industriverse_sse_connections", "Open event streams")
 _EVENTS = Counter("industriverse_sse_events", "Events sent", ["kind"])
@@ -30,11 +33,11 @@ _RESUMED = Counter("industriverse_sse_resumed", "Event streams that a client wen
 
 
 async def followed(
-    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown
+    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown, lease: Lease
 ) -> AsyncIterator[Happening]:
-    """What happens on streams from a position on, until the server stops."""
+    """What happens on streams from a position on, until the server stops or the token opens nothing any more."""
     with platform.changed.listening() as changed:
-        while not shutdown.begun:
+        while not shutdown.begun and lease():
             changed.clear()
             happened = await platform.run(happened_since, platform.services, streams, position)
             for happening in happened:
@@ -49,7 +52,9 @@ async def followed(
                 continue
 
 
-def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown) -> APIRouter:
+def stream_router(
+    platform: Platform, *, principal: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> APIRouter:
     """The route of events."""
     router = APIRouter(prefix="/v1")
 
@@ -83,9 +88,10 @@ def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shu
         else:
             position = await own.run(position_now, own.services, streams)
         return EventSourceResponse(
-            _events(own, streams, position, shutdown),
+            _events(own, streams, position, shutdown, leases.taken()),
             ping=PING_S,
             send_timeout=SEND_TIMEOUT_S,
+            shutdown_grace_period=LAST_WORD_S,
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
 
@@ -93,11 +99,11 @@ def stream_router(platform: Platform, *, principal: CurrentCaller, shutdown: Shu
 
 
 async def _events(
-    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown
+    platform: Platform, streams: Sequence[str], position: Position, shutdown: Shutdown, lease: Lease
 ) -> AsyncIterator[ServerSentEvent]:
     _OPEN.inc()
     try:
-        async for happening in followed(platform, streams, position, shutdown):
+        async for happening in followed(platform, streams, position, shutdown, lease):
             _EVENTS.labels(happening.kind).inc()
             yield ServerSentEvent(
                 json.dumps(happening.data), event=happening.kind, id=happening.after.text(), retry=1000

@@ -8,9 +8,11 @@ off, because only operations that can do so are offered as tasks.
 
 import asyncio
 import contextvars
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -42,6 +44,8 @@ POLL_MS = 500
 KEPT_MS = 24 * 3_600_000
 OWNER_QUOTA = 16
 TOTAL_QUOTA = 512
+
+logger = logging.getLogger(__name__)
 
 CallAgain = Callable[[str, dict[str, Any], ServerRequestContext[Any, Any]], Awaitable[HandlerResult]]
 
@@ -75,13 +79,20 @@ class UpdateTask(GetTask):
 
 @dataclass(slots=True)
 class RunningTask:
-    """A task while this process works on it."""
+    """A task while this process works on it.
+
+    Attributes:
+        record: How it stands.
+        save: Has it written by the thread that writes tasks; the future is done when it is on disk.
+        written: Of the latest change, None before the first.
+    """
 
     record: TaskRecord
-    save: Callable[[TaskRecord], None]
+    save: Callable[[TaskRecord], "Future[None]"]
     questions: dict[str, tuple[dict[str, Any], "asyncio.Future[Any]"]] = field(default_factory=dict)
     job: "asyncio.Task[HandlerResult] | None" = None
     announced: bool = False
+    written: "Future[None] | None" = None
 
     def become(self, status: TaskStatus, message: str | None = None, **ends: Any) -> None:
         """Change the status, unless it has ended."""
@@ -90,7 +101,16 @@ class RunningTask:
         told = self.record.message if message is None else message
         self.record = replace(self.record, status=status, message=told, updated_ns=time.time_ns(), **ends)
         if self.announced:
-            self.save(self.record)
+            self.keep()
+
+    def keep(self) -> None:
+        """Have it written as it stands."""
+        self.written = self.save(self.record)
+
+    async def settled(self) -> None:
+        """Wait until the latest change is on disk: nobody hears of what a crash could take back."""
+        if self.written is not None:
+            await asyncio.wrap_future(self.written)
 
     def say(self, message: str) -> None:
         """Tell how far it is; only in memory, so that frequent progress costs nothing."""
@@ -162,6 +182,13 @@ class Tasks(Extension):
         self._caller = caller
         self._call: CallAgain | None = None
         self._running: dict[str, RunningTask] = {}
+        # One thread: what was written first is read by whoever asks later, and the loop waits for no disk.
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-tasks")
+
+    def _save(self, record: TaskRecord) -> "Future[None]":
+        written = self._disk.submit(self._store.save, record)
+        written.add_done_callback(_complain)
+        return written
 
     def calls_again(self, call: CallAgain) -> None:
         """Say how a call is made again that a process which died had begun."""
@@ -194,12 +221,12 @@ class Tasks(Extension):
         if job.done():
             self._running.pop(task.record.id, None)
             return job.result()
-        self._announce(task)
+        await self._announce(task)
         return {"resultType": "task", **_wire(task, whole=False)}
 
     def _begin(self, tool: str, arguments: dict[str, Any]) -> RunningTask:
         owner = self._caller().identity
-        self._store.forget(time.time_ns())
+        self._disk.submit(self._store.forget, time.time_ns()).add_done_callback(_complain)
         mine = sum(1 for task in self._running.values() if task.record.owner == owner)
         if mine >= OWNER_QUOTA or len(self._running) >= TOTAL_QUOTA:
             _REFUSED.inc()
@@ -212,15 +239,14 @@ class Tasks(Extension):
         record = TaskRecord(
             secrets.token_urlsafe(24), owner, tool, arguments, "working", "", now_ns, now_ns, KEPT_MS
         )
-        return RunningTask(record, self._store.save)
+        return RunningTask(record, self._save)
 
-    def _announce(self, task: RunningTask) -> None:
+    async def _announce(self, task: RunningTask) -> None:
         """On disk before the client hears of it."""
         task.announced = True
-        self._store.save(task.record)
+        task.keep()
         _CREATED.labels(task.record.tool).inc()
-        if task.job is not None and task.job.done():
-            self._settle(task)
+        await task.settled()
 
     def _start(self, task: RunningTask, call: Callable[[], Any]) -> None:
         async def work() -> HandlerResult:
@@ -235,7 +261,8 @@ class Tasks(Extension):
 
     def _settle(self, task: RunningTask) -> None:
         """Write down how the work ended; the task of a server that stops stays as it was."""
-        self._running.pop(task.record.id, None)
+        if self._running.pop(task.record.id, None) is None:
+            return
         _JOBS.set(len(self._running))
         job = task.job
         if job is None or (job.cancelled() and task.record.status != "cancelled"):
@@ -244,36 +271,46 @@ class Tasks(Extension):
             _end(task, job)
         _ENDED_TASKS.labels(task.record.status).inc()
 
-    def _find(self, ctx: ServerRequestContext[Any, Any], task_id: str) -> RunningTask | TaskRecord:
+    async def _find(self, ctx: ServerRequestContext[Any, Any], task_id: str) -> RunningTask | TaskRecord:
         _require(ctx)
         headers = getattr(ctx.request, "headers", None)
         if headers is not None and headers.get("mcp-name") != task_id:
             raise MCPError(code=HEADER_MISMATCH, message="the Mcp-Name header is not params.taskId")
         owner = self._caller().identity
-        running = self._running.get(task_id)
-        if running is not None and running.record.owner == owner:
+        running = self._running_of(task_id, owner)
+        if running is not None:
+            await running.settled()
             return running
-        record = self._store.find(task_id, owner, time.time_ns())
+        loop = asyncio.get_running_loop()
+        record = await loop.run_in_executor(self._disk, self._store.find, task_id, owner, time.time_ns())
+        # Whoever asked at the same time may have taken it up meanwhile.
+        running = self._running_of(task_id, owner)
+        if running is not None:
+            return running
         if record is None:
             raise MCPError(
                 code=INVALID_PARAMS, message="there is no such task", data={"taskId": task_id[:200]}
             )
         return record if record.ended or self._call is None else self._take_up(record, ctx)
 
+    def _running_of(self, task_id: str, owner: str) -> RunningTask | None:
+        running = self._running.get(task_id)
+        return running if running is not None and running.record.owner == owner else None
+
     def _take_up(self, record: TaskRecord, ctx: ServerRequestContext[Any, Any]) -> RunningTask:
         """Go on with a task that another process left, as the owner who asks for it now."""
         assert self._call is not None
         call = self._call
-        task = RunningTask(replace(record, status="working"), self._store.save, announced=True)
+        task = RunningTask(replace(record, status="working"), self._save, announced=True)
         self._start(task, lambda: call(record.tool, record.arguments, ctx))
         _RESUMED.inc()
         return task
 
     async def _get(self, ctx: ServerRequestContext[Any, Any], params: GetTask) -> HandlerResult:
-        return {"resultType": "complete", **_wire(self._find(ctx, params.task_id), whole=True)}
+        return {"resultType": "complete", **_wire(await self._find(ctx, params.task_id), whole=True)}
 
     async def _update(self, ctx: ServerRequestContext[Any, Any], params: UpdateTask) -> HandlerResult:
-        task = self._find(ctx, params.task_id)
+        task = await self._find(ctx, params.task_id)
         if isinstance(task, RunningTask):
             for key, response in params.input_responses.items():
                 if key in task.questions and not task.questions[key][1].done():
@@ -282,10 +319,11 @@ class Tasks(Extension):
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: ServerRequestContext[Any, Any], params: GetTask) -> HandlerResult:
-        task = self._find(ctx, params.task_id)
+        task = await self._find(ctx, params.task_id)
         if isinstance(task, RunningTask) and task.job is not None and not task.job.done():
             task.become("cancelled", "cancelled by its owner")
             task.job.cancel()
+            await task.settled()
         return {"resultType": "complete"}
 
     async def park(self) -> None:
@@ -294,6 +332,18 @@ class Tasks(Extension):
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
+        # Whatever was on its way to the disk is there before the process ends.
+        await asyncio.get_running_loop().run_in_executor(self._disk, _nothing)
+
+
+def _nothing() -> None:
+    """Comes after all that was written before it."""
+
+
+def _complain(written: "Future[None]") -> None:
+    """Say in the log that a task could not be written; whoever waits for it hears of it, too."""
+    if not written.cancelled() and (why := written.exception()) is not None:
+        logger.error("a task could not be written: %s", why)
 
 
 def _end(task: RunningTask, job: "asyncio.Task[HandlerResult]") -> None:

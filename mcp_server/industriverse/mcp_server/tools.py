@@ -27,6 +27,7 @@ from pydantic_core import PydanticUndefined
 from industriverse.mcp_server.answering import answered
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
+from industriverse.mcp_server.sampling import asks_for_words, can_be_worded, worded
 from industriverse.mcp_server.tasks import current_task
 from industriverse.operations.context import ApprovalAnswer, ApprovalRequest, InputNeeded, Principal
 from industriverse.operations.errors import ApprovalUnavailableError
@@ -178,12 +179,16 @@ def _tool_function(
             return _question(needed)
         except IndustriverseError as error:
             raise ToolError(str(error)) from error
+        if can_be_worded(declared) and asks_for_words(arguments):
+            result = await worded(result, ctx)
+            if isinstance(result, InputRequiredResult):
+                return result
         return answered(declared.name, result, guard, caller).model()
 
     parameters = [_parameter(name, field) for name, field in declared.input_model.model_fields.items()]
     context_parameter = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=Context)
     returns: Any = Annotated[CallToolResult, declared.output_model]
-    if declared.asks:
+    if declared.asks or can_be_worded(declared):
         returns = returns | InputRequiredResult
     tool.__signature__ = inspect.Signature([context_parameter, *parameters], return_annotation=returns)  # type: ignore[attr-defined]
     tool.__annotations__ = {"ctx": Context, "return": returns} | {p.name: p.annotation for p in parameters}

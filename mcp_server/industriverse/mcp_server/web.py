@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -31,8 +31,9 @@ from industriverse.mcp_server.errors import AuthenticationSettingsError
 from industriverse.mcp_server.gate import ScopeGate
 from industriverse.mcp_server.health import health_router
 from industriverse.mcp_server.idempotency import IdempotencyKeys
+from industriverse.mcp_server.leases import Leases
 from industriverse.mcp_server.live import live_router
-from industriverse.mcp_server.notifying import notify_changes
+from industriverse.mcp_server.overview import add_overview
 from industriverse.mcp_server.prices import price_router
 from industriverse.mcp_server.quick import QuickCalls
 from industriverse.mcp_server.replay import RecentEvents
@@ -93,18 +94,20 @@ def build_web_application(
     caller: CurrentCaller = token_caller if chosen.asks else local_caller
     parts = mcp_parts(platform, surface=surface, caller=caller, extend=extend)
     shutdown = Shutdown()
-    quick, routes = _mcp_routes(parts, platform, chosen)
+    routes = _mcp_routes(parts, chosen)
     app = FastAPI(
         title="Industriverse Bridge API",
         version=platform_version(),
-        lifespan=_lifespan(platform, parts, quick, shutdown),
-        docs_url="/docs",
+        lifespan=_lifespan(parts, shutdown),
+        docs_url=None,
         redoc_url=None,
     )
     app.state.shutdown = shutdown
     add_problem_handlers(app, platform.clock)
-    _add_routes(app, platform, caller, shutdown)
+    tokens = TokenStore(platform.home.paths.tokens) if chosen.asks else None
+    _add_routes(app, platform, caller, shutdown, Leases(tokens, platform.clock))
     describe_problems(app)
+    add_overview(app)
     if chosen.oauth is not None:
         app.router.routes.extend(
             create_protected_resource_routes(
@@ -115,14 +118,12 @@ def build_web_application(
         )
     # First of all routes: looking through those of REST would cost every MCP request a tenth of its time.
     app.router.routes[:0] = routes
-    _add_guards(app, platform, chosen)
+    _add_guards(app, platform, chosen, tokens)
     return app
 
 
-def _mcp_routes(
-    parts: McpParts, platform: Platform, settings: WebSettings
-) -> tuple[QuickCalls, list[BaseRoute]]:
-    """The routes of MCP, and what answers the quick calls among its requests."""
+def _mcp_routes(parts: McpParts, settings: WebSettings) -> list[BaseRoute]:
+    """The routes of MCP, with what answers the quick calls among its requests before them."""
     hosts = [host for name in settings.names for host in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
     security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
@@ -134,27 +135,31 @@ def _mcp_routes(
         transport_security=security,
     )
     route = next(route for route in served.routes if isinstance(route, Route) and route.path == "/mcp")
-    shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
-    route.app = quick = QuickCalls(route.app, parts.server, shown, security)
-    return quick, served.routes
+    manager, shown = parts.server.session_manager, parts.shown.names()
+    route.app = QuickCalls(
+        route.app, manager, parts.sessions, parts.direct, (registry[name] for name in sorted(shown))
+    )
+    return served.routes
 
 
-def _add_routes(app: FastAPI, platform: Platform, caller: CurrentCaller, shutdown: Shutdown) -> None:
+def _add_routes(
+    app: FastAPI, platform: Platform, caller: CurrentCaller, shutdown: Shutdown, leases: Leases
+) -> None:
     keys = IdempotencyKeys(platform.home.paths.requests)
     shown = registry.select(toolsets=frozenset({"all"}), read_only=platform.read_only)
     add_operation_routes(app.router, platform, shown, principal=caller, keys=keys)
-    app.include_router(stream_router(platform, principal=caller, shutdown=shutdown))
-    app.include_router(price_router(platform, principal=caller, shutdown=shutdown))
-    app.include_router(live_router(platform, principal=caller, shutdown=shutdown))
+    app.include_router(stream_router(platform, principal=caller, shutdown=shutdown, leases=leases))
+    app.include_router(price_router(platform, principal=caller, shutdown=shutdown, leases=leases))
+    app.include_router(live_router(platform, principal=caller, shutdown=shutdown, leases=leases))
     app.include_router(health_router(platform, shutdown))
 
 
-def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings) -> None:
+def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings, tokens: TokenStore | None) -> None:
     """The chain, innermost first: what comes last is asked first."""
-    if settings.asks:
+    if tokens is not None:
         resource = None if settings.oauth is None else settings.oauth.resource
         metadata = None if resource is None else str(build_resource_metadata_url(AnyHttpUrl(resource)))
-        static = StaticVerifier(TokenStore(platform.home.paths.tokens), platform.clock, resource)
+        static = StaticVerifier(tokens, platform.clock, resource)
         oauth = None if settings.oauth is None else JwtVerifier(settings.oauth)
         verifier = VerifierChain(static, oauth)
         app.add_middleware(ScopeGate, metadata_url=metadata)
@@ -173,20 +178,18 @@ def _add_guards(app: FastAPI, platform: Platform, settings: WebSettings) -> None
     )
 
 
-def _lifespan(
-    platform: Platform, parts: McpParts, quick: QuickCalls, shutdown: Shutdown
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(parts: McpParts, shutdown: Shutdown) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         gc.collect()
+        loop = asyncio.get_running_loop()
+        # Those who only listen would hold up the end until they are cut off.
+        shutdown.when_begun(lambda: loop.call_soon_threadsafe(parts.subscriptions.end))
         gc.freeze()  # what lives as long as the server need not be walked in the middle of requests
-        telling = asyncio.create_task(notify_changes(platform, parts.bus, parts.legacy, shutdown))
-        async with parts.server.session_manager.run(), quick.manager.run():
+        async with parts.server.session_manager.run():
             yield
             await shutdown.finish(parts.tasks.park)
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+            await parts.subscriptions.stop()
         gc.unfreeze()
 
     return lifespan

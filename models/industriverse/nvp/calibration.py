@@ -19,8 +19,9 @@ _LEAST_FIT = 4
 _LEAST_WINDOWS = 2
 _MOST_WINDOWS = 8
 _LEAST_TREND = 4
-# A steeper trend of a handful of forecasts is chance, or a regime in which no history helps.
-_FASTEST = 0.1
+# A steeper trend of a handful of forecasts is chance, or a regime in which no history helps; least of all is it a
+# reason for a narrower band.
+_FASTEST_GROWTH, _FASTEST_DECAY = 0.05, 0.02
 # Where nothing moves, the scale of what a forecast may miss is this share of the field's fluctuation.
 _STILL = 1e-3
 
@@ -37,14 +38,20 @@ class Spread:
     Args:
         start: (batch, channels, cells, cells).
         centre: Deterministic forecast, (horizon, batch, channels, cells, cells).
-        variance: Of the field without sensor noise, same shape.
+        variance: Of the ensemble, without sensor noise, same shape.
+        drift: Embedded error estimate accumulated so far, same shape.
         noise: Standard deviation of the sensor noise, (batch, channels, 1, 1).
     """
 
     start: Tensor = field(repr=False)
     centre: Tensor = field(repr=False)
     variance: Tensor = field(repr=False)
+    drift: Tensor = field(repr=False)
     noise: Tensor = field(repr=False)
+
+    def total(self) -> Tensor:
+        """Variance of the field without sensor noise as the ensemble and the embedded estimate have it."""
+        return self.variance + self.drift.square()
 
     def activity(self) -> Tensor:
         """Squared scale of what the law may miss: half the local, half the mean squared change.
@@ -100,23 +107,33 @@ class Scaling:
     Args:
         quantile: Of |error| over the standard deviation, (reach, batch).
         share: Variance that the ensemble does not know, over `Spread.activity`, (reach, batch, channels).
+        trust: Share of the squared embedded estimate that counts as variance, 0 to 1, (reach, batch, channels).
     """
 
     quantile: Tensor = field(repr=False)
     share: Tensor = field(repr=False)
+    trust: Tensor = field(repr=False)
 
     def half_width(self, spread: Spread) -> Tensor:
         """Half widths of the band of the readings, of the shape of `spread.centre`."""
         steps = torch.arange(spread.centre.shape[0]).clamp_max(self.quantile.shape[0] - 1)
-        deviation = _variance(spread, self.share[steps]).sqrt()
+        deviation = _variance(spread, self.share[steps], self.trust[steps]).sqrt()
         return (self.quantile[steps][..., None, None, None] * deviation).to(spread.centre.dtype)
 
 
-def _variance(spread: Spread, share: Tensor) -> Tensor:
+def _known(spread: Spread) -> Tensor:
+    """Variance of the readings as the ensemble has it, without the embedded estimate."""
+    return _eased(spread.variance.double()) + spread.noise.double().square()
+
+
+def _eased(local: Tensor) -> Tensor:
     # Where the scheme errs most is known to a neighbourhood only: half the variance is taken from the mean.
-    local = spread.variance.double()
-    known = 0.5 * (local + local.mean(dim=AXES, keepdim=True)) + spread.noise.double().square()
-    return known + share[..., None, None] * spread.activity() + 1e-300
+    return 0.5 * (local + local.mean(dim=AXES, keepdim=True))
+
+
+def _variance(spread: Spread, share: Tensor, trust: Tensor) -> Tensor:
+    scheme = trust[..., None, None] * _eased(spread.drift.double().square())
+    return _known(spread) + scheme + share[..., None, None] * spread.activity() + 1e-300
 
 
 def fit_frames(frames: int) -> int:
@@ -129,11 +146,13 @@ def calibrate(
 ) -> tuple[Scaling | None, BandCalibration]:
     """Scales a spread by split-conformal prediction on frames that the law did not see.
 
-    For every horizon, two numbers a sample: the variance that the ensemble lacks, from the mean square of the
-    errors, as a share of what moved; and the quantile of |error| over the standard deviation so completed, of
-    rank ceil((n + 1) level) of n (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, J. Am. Stat. Assoc. 113,
-    2018). Where scores grow or shrink from start to start, older ones are carried forward at that rate: a
-    field that relaxes leaves the law's error on its slowest modes.
+    For every horizon, three numbers a sample, the first two from the mean square of the errors: how much of the
+    embedded estimate is error that stays (differences of single frames add up, errors that the equation damps do
+    not); the variance that is lacking even so, as a share of what moved; and the quantile of |error| over the
+    standard deviation so completed, of rank ceil((n + 1) level) of n (Lei, G'Sell, Rinaldo, Tibshirani and
+    Wasserman, J. Am. Stat. Assoc. 113, 2018). Where scores grow or shrink from start to start, older ones
+    are carried forward at that rate, within narrow limits: a field that relaxes leaves the law's error on its
+    slowest modes.
 
     Horizons that the frames do not reach take the numbers of the last that
     they do. Cells are exchangeable only as far as the next frames go on as the last ones did.
@@ -154,7 +173,7 @@ def calibrate(
         return None, BandCalibration(False, f"{count} frames seen, {needed} needed")
     starts = range(max(fit - 1, count - 1 - _MOST_WINDOWS), count - 1)
     spreads = {k: spread_from(frames[: k + 1], min(reach, count - 1 - k)) for k in starts}
-    quantiles, shares, windows, errors = [], [], [], 0
+    quantiles, shares, trusts, windows, errors = [], [], [], [], 0
     growth = torch.zeros(frames.shape[1], 1, dtype=torch.float64)
     for ahead in range(1, reach + 1):
         within = [k for k in starts if k + ahead < count]
@@ -162,9 +181,9 @@ def calibrate(
         missed = [
             (frames[k + ahead] - part.centre[0]).double() for k, part in zip(within, parts, strict=True)
         ]
-        share = _missing_share(parts, missed)
+        share, trust = _missing(parts, missed)
         scores = [
-            (miss / _variance(part, share[None])[0].sqrt()).abs().flatten(1)
+            (miss / _variance(part, share[None], trust[None])[0].sqrt()).abs().flatten(1)
             for part, miss in zip(parts, missed, strict=True)
         ]
         if ahead == 1:
@@ -174,15 +193,16 @@ def calibrate(
         rank = min(math.ceil((pooled.shape[1] + 1) * LEVEL), pooled.shape[1])
         quantiles.append(pooled.kthvalue(rank, dim=1).values)
         shares.append(share)
+        trusts.append(trust)
         windows.append(len(within))
         errors += pooled.shape[1]
-    scaling = Scaling(torch.stack(quantiles), torch.stack(shares))
+    scaling = Scaling(torch.stack(quantiles), torch.stack(shares), torch.stack(trusts))
     return scaling, BandCalibration(True, "", LEVEL, tuple(windows), errors)
 
 
 def _at(spread: Spread, ahead: int) -> Spread:
     one = slice(ahead - 1, ahead)
-    return Spread(spread.start, spread.centre[one], spread.variance[one], spread.noise)
+    return Spread(spread.start, spread.centre[one], spread.variance[one], spread.drift[one], spread.noise)
 
 
 def _growth(scores: list[Tensor]) -> Tensor:
@@ -193,18 +213,19 @@ def _growth(scores: list[Tensor]) -> Tensor:
     time = torch.arange(len(scores), dtype=torch.float64)
     time = (time - time.mean())[:, None]
     rate = (time * size).sum(dim=0) / time.square().sum()
-    return rate.clamp(-_FASTEST, _FASTEST)[:, None]
+    return rate.clamp(-_FASTEST_DECAY, _FASTEST_GROWTH)[:, None]
 
 
-def _missing_share(parts: list[Spread], missed: list[Tensor]) -> Tensor:
-    """Mean squared error beyond the variance that the ensemble gives, over the activity, (batch, channels)."""
+def _missing(parts: list[Spread], missed: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What explains the mean squared error beyond the ensemble's variance, (batch, channels) each.
+
+    Returns:
+        The variance that nothing explains over the activity, and the share of the embedded estimate that counts.
+    """
     none = torch.zeros(missed[0].shape[:2], dtype=torch.float64)
-    lacking = sum(
-        (
-            (miss.square() - _variance(part, none[None])[0]).mean(dim=AXES)
-            for part, miss in zip(parts, missed, strict=True)
-        ),
-        none,
-    )
+    pairs = list(zip(parts, missed, strict=True))
+    lacking = sum(((miss.square() - _known(part)[0]).mean(dim=AXES) for part, miss in pairs), none)
+    estimated = sum((part.drift[0].double().square().mean(dim=AXES) for part in parts), none)
     active = sum((part.activity()[0].mean(dim=AXES) for part in parts), none)
-    return lacking.clamp_min(0.0) / active
+    trust = (lacking.clamp_min(0.0) / estimated.clamp_min(1e-300)).clamp_max(1.0)
+    return (lacking - trust * estimated).clamp_min(0.0) / active, trust

@@ -112,11 +112,13 @@ def rollout_spread(
     )
     # The variance of the mean forecast's own start counts as one more draw.
     variance = states.var(dim=0) * (1 + 1 / members)
-    state, drift, centres, wholes = frames[-1], torch.zeros_like(frames[-1]), [], []
-    for frame in range(horizon):
+    state, drift, centres, drifts = frames[-1], torch.zeros_like(frames[-1]), [], []
+    for _ in range(horizon):
         pair = solver.estimate(state)
         state = pair.state if step is None else step(state)[0]
         drift = drift + pair.difference.abs() / _RICHARDSON
         centres.append(state)
-        wholes.append(variance[frame] + drift.square())
-    return Spread(frames[-1], torch.stack(centres), torch.stack(wholes), noise_level(solver, frames))
+        drifts.append(drift)
+    return Spread(
+        frames[-1], torch.stack(centres), variance, torch.stack(drifts), noise_level(solver, frames)
+    )

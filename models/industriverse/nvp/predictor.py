@@ -257,7 +257,7 @@ class Predictor:
         self, chosen: _Candidate, frames: Tensor, horizon: int, members: int, seed: int
     ) -> tuple[Tensor, Tensor, BandCalibration]:
         spread = _spread(chosen, frames, horizon, members, seed)
-        plain = normal_quantile(LEVEL) * spread.variance.sqrt()
+        plain = normal_quantile(LEVEL) * spread.total().sqrt()
         scaling, account = None, BandCalibration(False, f"track {chosen.track!r} needs more frames")
         earlier = next(
             (c for c in self.candidates(frames[: fit_frames(len(frames))]) if c.track == chosen.track), None

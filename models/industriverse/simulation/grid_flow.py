@@ -6,6 +6,7 @@ model, S_f = V_f conj((y + jb/2) V_f - y V_t), so that a test can balance every 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,9 @@ class GridFlow:
             voltage_pu: Voltage held by each generator, per unit.
             open_branches: Positions of branches that are open.
         """
+        dead = _dark_buses(open_branches)
+        if len(dead) == len(BUSES) - 1:
+            return _alone(load_mw, float(voltage_pu[0]), dead)
         grid, live, loads, generators = self._grid(open_branches)
         dark = frozenset(range(len(BUSES))) - frozenset(live)
         for index, bus in enumerate(loads):
@@ -148,6 +152,15 @@ class GridFlow:
         return self._grids[open_branches]
 
 
+def _alone(load_mw: NDArray[np.float64], voltage_pu: float, dark: frozenset[int]) -> Flow:
+    """The balancing generator with its own bus: nothing flows, and everything else is dark."""
+    voltage = np.zeros(len(BUSES), dtype=complex)
+    voltage[_SLACK] = voltage_pu
+    nothing = np.zeros(len(BRANCHES), dtype=complex)
+    return Flow(voltage, nothing, nothing, float(load_mw[_SLACK]), dark, True)
+
+
+@lru_cache(maxsize=4096)
 def _dark_buses(open_branches: frozenset[int]) -> frozenset[int]:
     """Positions of buses that no closed path joins to the slack bus."""
     closed = [position for position in range(len(BRANCHES)) if position not in open_branches]

@@ -7,16 +7,20 @@ import numpy as np
 
 from industriverse.signals import Frame
 from industriverse.simulation.errors import TwinError
-from industriverse.simulation.net3 import RIVER_PUMP
+from industriverse.simulation.net3 import CONTROL_TANK, RIVER_PUMP
 from industriverse.simulation.plant import Command, CommandSpec, Prediction
 from industriverse.simulation.twin import Hypothesis, WaterNetworkTwin
 
 __all__ = ["WaterOperator", "distrusted_levels"]
 
 _RIVER = f"pump-{RIVER_PUMP}"
+_LEVEL = f"tank-{CONTROL_TANK}.level"
 
 CLEAN_LOOKS = 60
 """Stretches of clean telemetry that show how far sensors of one tank ordinarily are apart."""
+
+MEMORY_STRIDE = 4
+"""Samples between two looks back."""
 
 DISTRUST_FACTOR = 2.0
 """Times the largest ordinary contradiction from which a sensor is not believed."""
@@ -36,14 +40,30 @@ def distrusted_levels(frame: Frame, clean: Frame, twin: WaterNetworkTwin) -> fro
         clean: Clean telemetry; contradictions at the ends of CLEAN_LOOKS stretches of it are the yardstick.
         twin: The operator's model.
     """
+    names = [name for name in frame.names if name.endswith(".level")]
     length = len(frame)
+    return frozenset(
+        name
+        for name in names
+        if _contradiction(frame, name, twin) > DISTRUST_FACTOR * _ordinary(clean, name, length, twin)
+    )
+
+
+def _ordinary(clean: Frame, name: str, length: int, twin: WaterNetworkTwin) -> float:
+    """The largest contradiction that a sensor showed when clean, m."""
     stops = np.linspace(length, len(clean), CLEAN_LOOKS).astype(int)
-    distrusted = set()
-    for name in (name for name in frame.names if name.endswith(".level")):
-        ordinary = max(_contradiction(clean.rows(stop - length, stop), name, twin) for stop in stops)
-        if _contradiction(frame, name, twin) > DISTRUST_FACTOR * ordinary:
-            distrusted.add(name)
-    return frozenset(distrusted)
+    return max(_contradiction(clean.rows(stop - length, stop), name, twin) for stop in stops)
+
+
+def _last_false_level(frame: Frame, clean: Frame, twin: WaterNetworkTwin) -> float | None:
+    """What tank 1's level was last reported as while it was not to be believed, m; None if it always was."""
+    length = len(frame) // 2
+    ordinary = _ordinary(clean, _LEVEL, length, twin)
+    for stop in range(len(frame), length - 1, -MEMORY_STRIDE):
+        window = frame.rows(stop - length, stop)
+        if _contradiction(window, _LEVEL, twin) > DISTRUST_FACTOR * ordinary:
+            return float(window.column(_LEVEL)[-1])
+    return None
 
 
 def _first_disobedience(frame: Frame) -> str | None:
@@ -76,6 +96,10 @@ class WaterOperator:
         self._frame = frame
         self._distrusted = distrusted_levels(frame, clean, self._twin)
         self._hypothesis = self._twin.infer_hypothesis(frame, self._distrusted)
+        if any(command.verb == "switch_sensor_link" for command in active):
+            # The wire tells the truth now; the radio, read again without it, goes on lying.
+            false_level_m = _last_false_level(frame, clean, self._twin)
+            self._hypothesis = replace(self._hypothesis, false_level_m=false_level_m)
         cut_off = any(command.verb == "isolate_controller" for command in active)
         forced = any((c.verb, c.target) == ("force_pump", _RIVER) for c in active)
         if cut_off or not (forced or not self._hypothesis.overridden):

@@ -21,7 +21,7 @@ import numpy as np
 
 from industriverse.eil.errors import DecisionError
 
-__all__ = ["DO_NOTHING", "DecisionWeights", "Judged", "Option", "Verdict", "decide"]
+__all__ = ["DO_NOTHING", "DecisionWeights", "Judged", "Option", "Verdict", "decide", "judge"]
 
 DO_NOTHING = "do nothing"
 
@@ -137,7 +137,7 @@ def decide(options: Sequence[Option], nothing: Option, weights: DecisionWeights 
     """
     weighed = weights or DecisionWeights()
     _check(options, nothing, weighed)
-    judged = [_judge(option, nothing, weighed) for option in (nothing, *options)]
+    judged = [judge(option, nothing, weighed) for option in (nothing, *options)]
     ranking = sorted(judged, key=_order)
     margin = ranking[1].expected_free_energy - ranking[0].expected_free_energy if options else math.inf
     return Verdict(tuple(ranking), margin, margin >= weighed.margin_nats)
@@ -149,7 +149,8 @@ def expected_log_excess(mean_kt: float, sd_kt: float, ordinary_kt: float) -> flo
     return float(_WEIGHTS @ np.log1p(excess) / math.sqrt(math.pi))
 
 
-def _judge(option: Option, nothing: Option, weights: DecisionWeights) -> Judged:
+def judge(option: Option, nothing: Option, weights: DecisionWeights) -> Judged:
+    """The terms of an option's expected free energy, beside doing nothing."""
     worse = 0.0 if option is nothing else _probability_above(option, nothing)
     price = 0.0 if option.reversible else weights.irreversibility_nats * (1.0 + worse)
     return Judged(

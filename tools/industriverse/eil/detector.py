@@ -220,6 +220,25 @@ class Detector:
         """
         return np.array(self._require_state().channel[layout.EXPECTED])
 
+    def slow_departures(self) -> NDArray[np.float64]:
+        """How far each channel's mean of about a day lies from its clean mean, over its limit, shape (d,).
+
+        Above 1 in size, clean rows do not explain it (:mod:`industriverse.eil.slow_chart`).
+
+        Raises:
+            DetectorError: If nothing was fitted yet.
+        """
+        departures = self._require_state().channel[layout.SLOW]
+        return np.asarray(departures / self.reference.model.channel[layout.SLOW_LIMIT])
+
+    def restart_slow_chart(self) -> None:
+        """Let the slow chart forget what it has seen: somebody has decided on it, or it was not its regime.
+
+        Raises:
+            DetectorError: If nothing was fitted yet.
+        """
+        self._require_state().channel[layout.SLOW] = 0.0
+
     def surprises(self) -> dict[str, float]:
         """-log p of each component at the latest sample, nats, largest first: what feedback may name.
 

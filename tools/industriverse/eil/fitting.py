@@ -14,6 +14,7 @@ from industriverse.eil import layout
 from industriverse.eil.cycle import Cycle, angles, cyclic_mean, fit_coefficients
 from industriverse.eil.errors import FitError
 from industriverse.eil.model import KernelModel
+from industriverse.eil.slow_chart import fit_slow_chart, slow_rows
 from industriverse.eil.state import KernelState
 
 __all__ = [
@@ -31,7 +32,7 @@ MINIMUM_CLEAN_ROWS = 100
 FULL_RANK_CHANNELS = 100  # above this, lags and modes live in a subspace
 MODE_LIMIT = 50  # size of that subspace, as far as memory allows
 STREAM_BYTES = 2**20  # what a wide stream may keep
-CHANNEL_BYTES = 192  # of a channel without modes: constants, cycle, level, filters, intercept
+CHANNEL_BYTES = 216  # of a channel without modes: constants, cycle, level, filters, intercept
 MODE_BYTES = 24  # of a channel and mode: two lags, lag basis, two whitenings and MSPC in single precision
 # Ridge as a share of the rows, like noise on the lags of 5 % of their spread and more: without it the VAR of
 # collinear channels amplifies the rounding of their sensors.
@@ -104,7 +105,10 @@ def fit_core(
         raise FitError("no channel holds a single clean value", hint="give rows with telemetry in them")
     scaled = np.clip((values - mean - center) / scale, -layout.CLIP_VALUE, layout.CLIP_VALUE)
     scaled[:, kind != layout.MOVING] = 0.0
-    rates = _level_rates(scaled, max(scales))
+    independent = independent_rows(np.nan_to_num(scaled))
+    rates = _level_rates(scaled, max(scales), independent)
+    remembered = slow_rows(timestamps_ns, None if cycle is None else cycle.period_ns)
+    slow_center, slow_limit = fit_slow_chart(scaled, remembered, independent)
     level = np.zeros(values.shape[1])
     residuals = _level_residuals(scaled, rates, level)
     basis = _lag_basis(residuals)
@@ -128,12 +132,25 @@ def fit_core(
     scalars[layout.CYCLE_NS] = 0.0 if cycle is None else cycle.period_ns
     scalars[layout.WINDOW_RATE] = 1.0 / max(scales)
     scalars[layout.DRIFT_RATE] = 1.0 / (layout.DRIFT_SCALES * max(scales))
+    scalars[layout.SLOW_RATE] = 1.0 / remembered
     components = layout.STATIC_COMPONENTS + layout.SCALE_COMPONENTS * len(scales)
     tails = np.zeros((components + 1, 3 + layout.KNOTS))
     tails[:, :2] = 1.0
     wide = values.shape[1] > FULL_RANK_CHANNELS
     model = KernelModel(
-        channel=np.vstack([center, scale, rates, deviations, kind, mspc.center, amplitudes / scale]),
+        channel=np.vstack(
+            [
+                center,
+                scale,
+                rates,
+                deviations,
+                kind,
+                mspc.center,
+                slow_center,
+                slow_limit,
+                amplitudes / scale,
+            ]
+        ),
         coefficients=_stored(coefficients, wide),
         lag_basis=_stored(basis, wide),
         innovation_modes=_stored(whitening, wide),
@@ -182,7 +199,7 @@ def _level_residuals(scaled: Array, rates: Array, level: Array) -> Array:
     return residuals
 
 
-def _level_rates(scaled: Array, longest: int) -> Array:
+def _level_rates(scaled: Array, longest: int, independent: Array) -> Array:
     """Per-channel level rate, 1/samples: the one that best predicts ``longest`` ahead, 0 if none helps."""
     from scipy.signal import lfilter
 
@@ -191,7 +208,7 @@ def _level_rates(scaled: Array, longest: int) -> Array:
     filled = np.where(np.isnan(scaled), 0.0, scaled)
     rates = np.zeros(d)
     best = LEVEL_GAIN * ((filled[ahead:] - filled.mean(axis=0)) ** 2).mean(axis=0)
-    wandering = independent_rows(filled) < INDEPENDENT_ROWS
+    wandering = independent < INDEPENDENT_ROWS
     best[wandering & (best > 0.0)] = np.inf
     for time in LEVEL_TIMES:
         skipped = min(n // 4, time)

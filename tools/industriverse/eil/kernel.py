@@ -166,7 +166,7 @@ def _observe(
     cyclic: NDArray[np.float64],
     state: NDArray[np.float64],
 ) -> None:
-    """Scale a sample, take cycle, level and forecast off it, and move the level.
+    """Scale a sample, take cycle, level and forecast off it, and move the level and the slow chart.
 
     A missing value is replaced by its forecast: its innovation is zero and its level is kept.
     """
@@ -191,6 +191,8 @@ def _observe(
             scaled = (layout.CONSTANT_STEP if departure > 0.0 else -layout.CONSTANT_STEP) if moved else 0.0
         else:
             scaled = min(max(departure / channel[layout.SCALE, j] - cyclic[j], -clip), clip)
+        slow = min(max(scaled, -layout.SLOW_CLIP), layout.SLOW_CLIP) - channel[layout.SLOW_CENTER, j]
+        state[layout.SLOW, j] += scalars[layout.SLOW_RATE] * (slow - state[layout.SLOW, j])
         residual = scaled - level
         state[layout.POSITION, j] = residual
         state[layout.INNOVATION, j] = (residual - forecast[j]) / channel[layout.INNOVATION_SD, j]

@@ -24,7 +24,9 @@ LEVEL_RATE: Final = 2
 INNOVATION_SD: Final = 3
 KIND: Final = 4
 MSPC_CENTER: Final = 5
-CHANNEL_ROWS: Final = 6  # cosine and sine amplitudes of a cycle may follow, in clean standard deviations
+SLOW_CENTER: Final = 6
+SLOW_LIMIT: Final = 7  # infinite where the clean rows do not fix the mean of the channel
+CHANNEL_ROWS: Final = 8  # cosine and sine amplitudes of a cycle may follow, in clean standard deviations
 
 # Values of the KIND row.
 MOVING: Final = 0.0
@@ -37,7 +39,8 @@ POSITION: Final = 1
 INNOVATION: Final = 2
 EXPECTED: Final = 3
 OBSERVED: Final = 4
-FIRST_FILTER: Final = 5
+SLOW: Final = 5
+FIRST_FILTER: Final = 6
 
 # Entries of the scalar constants.
 CLIP: Final = 0
@@ -61,7 +64,8 @@ KEEPER_LIMIT: Final = 17
 TICKET_RATE: Final = 18
 REFRACTORY_ROWS: Final = 19
 CYCLE_NS: Final = 20
-SCALAR_COUNT: Final = 21
+SLOW_RATE: Final = 21
+SCALAR_COUNT: Final = 22
 
 # Entries of the counters.
 CALM_COUNT: Final = 0
@@ -86,6 +90,7 @@ DRIFT_SCALES: Final = 20.0  # that change is followed over so many of the longes
 EXCURSION_LIMIT: Final = 1.0  # tickets of one excursion that move the threshold
 CLIP_VALUE: Final = 30.0  # clean standard deviations
 SLEW_VALUE: Final = 1.0  # clean standard deviations by which the level may be pulled in one step
+SLOW_CLIP: Final = 1.5  # clean standard deviations that one sample may add to the slow chart
 CAPPED_SQUARE: Final = 9.0  # what one channel may add to a capped energy: three standard deviations squared
 CONSTANT_STEP: Final = 5.0  # what any change of a channel without clean variation counts for
 MINIMUM_VARIANCE: Final = 1e-4  # relative to clean; a frozen channel stays finite

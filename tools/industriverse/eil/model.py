@@ -29,7 +29,7 @@ class KernelModel:
     """Everything that the kernel reads and never writes, in kernel order.
 
     Attributes:
-        channel: Per-channel constants, shape (6 + 2 h, d); rows are named in :mod:`industriverse.eil.layout`,
+        channel: Per-channel constants, shape (8 + 2 h, d); rows are named in :mod:`industriverse.eil.layout`,
             the last 2 h are the amplitudes of the harmonics of a cycle, if the clean rows have one.
         coefficients: Intercept and lag coefficients of the ridge VAR, shape (1 + p r, d).
         lag_basis: Basis of the lag features, shape (d, r); (0, 0) when the features are the channels.

@@ -23,7 +23,7 @@ from industriverse.storage import write_whole
 __all__ = ["REFERENCE_FORMAT", "REFERENCE_VERSION", "Reference"]
 
 REFERENCE_FORMAT: Final = "industriverse-reference"
-REFERENCE_VERSION: Final = 3
+REFERENCE_VERSION: Final = 4
 _METADATA = "metadata"
 
 

@@ -2,7 +2,8 @@
 
 After Matsubara & Sakurai, "MicroAdapt" (KDD 2025), with the safety that detection needs. Each admitted regime
 scores every sample; shares follow logistic growth ``p += alpha p (f A - p)``, f = exp(-score) and A whether
-it explains the sample best. When no regime explains the stream for long enough, a regime-shift ticket says
+it explains the sample best. When no regime explains the stream for long enough, or when the mean of a channel
+over about a day leaves its clean range (:mod:`industriverse.eil.slow_chart`), a regime-shift ticket says
 since when, a candidate is fitted, and it stays in quarantine: a person, a matching work order, or a probation
 with every absolute limit kept admits it. Without stated limits there is no probation, so an attacker who
 holds the plant somewhere new is never adopted in silence.
@@ -27,7 +28,7 @@ from industriverse.eil.errors import RegimeError
 from industriverse.eil.focus import ChangeClock
 from industriverse.eil.quarantine import AdmissionConditions, Candidate, RegimeShift, ShiftState, WorkOrder
 from industriverse.eil.watch import WatchSummary, ticket_rows, tickets_at
-from industriverse.signals import Frame, ThermoReadings, Ticket
+from industriverse.signals import NANOSECONDS_PER_SECOND, Frame, ThermoReadings, Ticket
 
 __all__ = ["BankReadings", "RegimeBank", "RegimeShift", "ShiftState", "WorkOrder"]
 
@@ -64,7 +65,8 @@ class RegimeBank:
         detector: A fitted detector: the founding regime.
         stream: Name of the stream.
         conditions: What admits a candidate without a person.
-        unexplained_rows: Rows that no regime explains, net of explained ones, before a shift is raised.
+        unexplained_rows: Rows that no regime explains, net of explained ones, before a shift is raised; where the
+            channels follow the hour, at least a day, since one odd day is an anomaly and not a regime.
         candidate_rows: Rows to collect before a candidate is fitted.
         refractory_s: Least time between two tickets, seconds.
 
@@ -87,7 +89,10 @@ class RegimeBank:
         self._detectors = [detector]
         self._shares = np.array([1.0])
         self.conditions = conditions or AdmissionConditions()
-        self._unexplained_rows, self._candidate_rows = unexplained_rows, candidate_rows
+        reference = detector.reference
+        cycle_s = float(reference.model.scalars[layout.CYCLE_NS]) / NANOSECONDS_PER_SECOND
+        self._unexplained_rows = max(unexplained_rows, round(cycle_s / reference.interval_s))
+        self._candidate_rows = candidate_rows
         self._refractory_s = refractory_s
         self._orders: list[WorkOrder] = []
         self._unexplained = 0
@@ -242,10 +247,16 @@ class RegimeBank:
     def _decide_now(self, frame: Frame) -> list[RegimeShift]:
         """What follows from the rows up to the last of ``frame``."""
         candidate, now_ns = self.candidate, int(frame.timestamps_ns[-1])
+        self._rest_charts(but=self.active)
+        departures = self._detectors[self.active].slow_departures()
+        moved = int(np.argmax(np.abs(departures)))
+        drifted = bool(abs(departures[moved]) > 1.0)
         if candidate is None:
-            return [self._raise_shift(frame)] if self._unexplained >= self._unexplained_rows else []
+            if self._unexplained >= self._unexplained_rows:
+                return [self._raise_shift(frame, None)]
+            return [self._raise_shift(frame, moved)] if drifted else []
         if candidate.detector is None:
-            if self._unexplained == 0:
+            if self._unexplained == 0 and not drifted:
                 # The stream came back by itself: it was an anomaly, not a regime.
                 return [self._decide(candidate, ShiftState.PASSED, "the stream came back", now_ns)]
             if not candidate.fit():
@@ -256,15 +267,26 @@ class RegimeBank:
             return [self._admit(candidate, "probation within every absolute limit", now_ns)]
         return self._by_work(candidate, now_ns)
 
-    def _raise_shift(self, frame: Frame) -> RegimeShift:
+    def _rest_charts(self, *, but: int | None = None) -> None:
+        """Restart the slow charts, except that of one regime: only where a regime is active has it a mean."""
+        for regime, detector in enumerate(self._detectors):
+            if regime != but:
+                detector.restart_slow_chart()
+
+    def _raise_shift(self, frame: Frame, moved: int | None) -> RegimeShift:
+        """The shift raised at the last row of ``frame``; ``moved`` is the channel whose slow chart raised it."""
         clock, now_ns = ChangeClock(), int(frame.timestamps_ns[-1])
         for _, increment in self._surprise:
             clock.add(increment)
         detector = self._detectors[self.active]
-        leading = detector.evidence()[0].channel
-        column = detector.reference.names.index(leading)
-        constants = detector.reference.model.channel[:, column]
-        departure = frame.column(leading)[-1] - detector.reference.model.center_at(now_ns)[column]
+        reference = detector.reference
+        column = reference.names.index(detector.evidence()[0].channel) if moved is None else moved
+        leading, constants = reference.names[column], reference.model.channel[:, column]
+        departure = frame.column(leading)[-1] - reference.model.center_at(now_ns)[column]
+        departure /= constants[layout.SCALE]
+        if moved is not None and not abs(departure) > layout.SLOW_CLIP:
+            # So near, one sample tells less than the mean that raised the shift.
+            departure = detector.slow_departures()[column] * constants[layout.SLOW_LIMIT]
         shift = RegimeShift(
             id="r-" + hashlib.sha256(f"{self.stream}\n{now_ns}".encode()).hexdigest()[:16],
             stream=self.stream,
@@ -273,7 +295,7 @@ class RegimeBank:
             from_regime=self.active,
             log_likelihood_ratio=clock.statistic,
             leading=leading,
-            departure_sd=float(departure / constants[layout.SCALE]),
+            departure_sd=float(departure),
             state=ShiftState.COLLECTING,
             decided_by="",
             state_ns=now_ns,
@@ -350,6 +372,7 @@ class RegimeBank:
     def _decide(self, candidate: Candidate, state: ShiftState, by: str, now_ns: int) -> RegimeShift:
         self.candidate = None
         self._unexplained = 0
+        self._rest_charts()
         latest = self._surprise[-1]
         self._surprise.clear()
         self._surprise.append((latest[0], 0.0))

@@ -9,6 +9,8 @@ from industriverse.eil.decision import DO_NOTHING, DecisionWeights, Option, Verd
 from industriverse.operations.costs import count_steps
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
 from industriverse.operations.services import Services
+from industriverse.shield.plan import RolloutOutcome
+from industriverse.shield.planner import PlannerWeights, option_of
 from industriverse.signals import ThermoReadings
 
 __all__ = ["Deliberation", "OptionClaim", "deliberate"]
@@ -98,9 +100,11 @@ def deliberate(
             # The alarm adds evidence up over samples: each may lie below what a single clean one exceeds.
             ordinary = calm_level(readings)
     else:
-        nothing, options, unit = _plant_options(services, stream)
+        idle, options = _plant_options(services, stream)
+        nothing, unit = option_of(DO_NOTHING, idle, ()), idle.loss_unit
         source, ordinary = "rollouts of the operator's model of the simulated plant", live.daily_work_limit_kt
-        loss_scale = max(abs(nothing.loss), loss_scale)
+        # The same price of lost service as a plan has, so that advice and plan do not contradict each other.
+        loss_scale = PlannerWeights().for_decision(idle, ordinary).loss_scale
     weights = DecisionWeights(ordinary_kt=ordinary, loss_scale=loss_scale)
     return Deliberation(
         verdict=decide(options, nothing, weights),
@@ -170,7 +174,7 @@ def _claimed(claim: OptionClaim, nothing: Option) -> Option:
     )
 
 
-def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option], str]:
+def _plant_options(services: Services, stream: str) -> tuple[RolloutOutcome, list[Option]]:
     from industriverse.operations.planning import TwinForecast
 
     if not services.plants.exists(stream):
@@ -179,18 +183,6 @@ def _plant_options(services: Services, stream: str) -> tuple[Option, list[Option
             hint="give the options yourself, each with a relief or a free_energy_kt",
         )
     forecast = TwinForecast.of(services, stream)
-    idle = forecast(())
-    nothing = Option(DO_NOTHING, idle.free_energy_excess_kt, loss=idle.loss, cost=0.0)
-    options = []
-    for candidate in forecast.candidates()[:MOST_PLANT_OPTIONS]:
-        outcome = forecast((candidate,))
-        options.append(
-            Option(
-                name=candidate.label,
-                free_energy_kt=outcome.free_energy_excess_kt,
-                loss=outcome.loss,
-                cost=candidate.cost,
-                reversible=candidate.reversible,
-            )
-        )
-    return nothing, options, idle.loss_unit
+    candidates = forecast.candidates()[:MOST_PLANT_OPTIONS]
+    options = [option_of(one.label, forecast((one,)), (one,)) for one in candidates]
+    return forecast(()), options

@@ -12,7 +12,7 @@ from platformdirs import user_data_path
 from industriverse.operations.errors import HomeInUseError, OperationError
 from industriverse.storage import write_whole
 
-__all__ = ["Home", "default_home", "ledger_of", "paths_of"]
+__all__ = ["Home", "default_home", "ledger_is_a_file", "ledger_of", "paths_of"]
 
 
 def default_home() -> Path:
@@ -89,6 +89,10 @@ class _Paths:
     def requests(self) -> Path:
         return self.folder / "requests.sqlite"
 
+    @property
+    def bus(self) -> Path:
+        return self.folder / "bus.sqlite"
+
     def tenant(self, name: str) -> Path:
         """Where the stores of a tenant live; names come from outside and mean nothing to the file system."""
         return self.folder / "tenants" / hashlib.sha256(name.encode()).hexdigest()[:32]
@@ -111,6 +115,14 @@ def paths_of(folder: Path) -> _Paths:
     return _Paths(folder)
 
 
+_LEDGER = "INDUSTRIVERSE_LEDGER"
+
+
+def ledger_is_a_file() -> bool:
+    """Whether the books of every installation of this process are in its folder."""
+    return not os.environ.get(_LEDGER)
+
+
 def ledger_of(folder: Path, tenant: str = "") -> str | Path:
     """Where an installation keeps its books: ``ledger.sqlite`` in its folder, or in PostgreSQL.
 
@@ -124,8 +136,8 @@ def ledger_of(folder: Path, tenant: str = "") -> str | Path:
     Raises:
         LedgerError: If the variable names no PostgreSQL database, or the schema cannot be created.
     """
-    url = os.environ.get("INDUSTRIVERSE_LEDGER", "")
-    if not url:
+    url = os.environ.get(_LEDGER, "")
+    if ledger_is_a_file():
         return _Paths(folder).ledger
     from industriverse.economy.database import in_schema
 

@@ -44,9 +44,11 @@ def keep_tickets(services: Services, stream: str, tickets: Sequence[Ticket]) -> 
             if before is None:
                 # The store comes last: what it does not hold is recorded again after a crash.
                 record_disturbance(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
             elif before.closed_ns is None and before != incident:
                 record_growth(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
     return new
 
@@ -74,6 +76,7 @@ def keep_event_tickets(services: Services, stream: str, tickets: "Sequence[Event
             if before is None or (before.closed_ns is None and before != incident):
                 # The store comes last here too.
                 record_event_incident(services, incident)
+                services.announcements.announce(incident)
                 services.shield.put_incident(incident)
     return new
 

@@ -121,6 +121,7 @@ class TwinForecast:
             free_energy_excess_kt=live.expected_work_kt(predicted.frame, from_row=settled),
             loss=predicted.service.harm,
             loss_unit=predicted.service.unit,
+            requested=predicted.service.requested,
         )
 
     def candidates(self, *, reversible_only: bool = False) -> tuple[CommandCandidate, ...]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -17,14 +18,14 @@ from industriverse.operations.auditing import AuditLog
 from industriverse.operations.changes import Changes
 from industriverse.operations.context import OWNERS
 from industriverse.operations.errors import NotAllowedError
-from industriverse.operations.home import Home, ledger_of
+from industriverse.operations.home import Home, ledger_is_a_file, ledger_of
 from industriverse.operations.kept_reads import KeptReads
 from industriverse.operations.metering import Meter, read_budgets
 from industriverse.operations.services import Services
+from industriverse.storage import CommitWatch
 
 if TYPE_CHECKING:
     from industriverse.economy.ledger import Ledger
-    from industriverse.economy.watching import LedgerWatch
 
 __all__ = ["Platform"]
 
@@ -70,6 +71,8 @@ class Platform:
         self._connect_graphs = connect_graphs
         self._connect_answers = connect_answers
         self._tenants: dict[str, Platform] = {}
+        self._watches: tuple[CommitWatch, ...] = ()
+        self._reads: tuple[KeptReads, ...] = ()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="industriverse-stores")
 
     @cached_property
@@ -105,15 +108,37 @@ class Platform:
         return self._connect_answers(self)
 
     @cached_property
-    def _ledger_watch(self) -> "LedgerWatch":
-        from industriverse.economy.watching import LedgerWatch
-
-        return LedgerWatch(self.home.paths.ledger)
+    def ledger_reads(self) -> KeptReads:
+        """What was read of the ledger since it last changed; nothing where the books are in a database."""
+        if not ledger_is_a_file():
+            # A file that was used before the books moved says nothing about them.
+            return KeptReads(lambda: None, self.clock)
+        return self._kept(self.home.paths.ledger)
 
     @cached_property
-    def ledger_reads(self) -> KeptReads:
-        """What was read of the ledger since it last changed."""
-        return KeptReads(self._ledger_watch.version)
+    def shield_reads(self) -> KeptReads:
+        """What was read of tickets, incidents and their handling since they last changed."""
+        return self._kept(self.home.paths.shield)
+
+    @cached_property
+    def stream_reads(self) -> KeptReads:
+        """What was read of streams and plants since they last changed; who reads a reference names its file, too."""
+        streams = self.home.paths.streams
+        return self._kept(streams / "samples.sqlite", streams / "journal.sqlite", self.home.paths.plants)
+
+    def _kept(self, *files: Path) -> KeptReads:
+        """Answers that hold as long as nothing was committed to any of some files."""
+        watches = tuple(CommitWatch(path) for path in files)
+        self._watches += watches
+
+        def version() -> tuple[tuple[int, int], ...] | None:
+            found = tuple(watch.version() for watch in watches)
+            known = tuple(one for one in found if one is not None)
+            return known if len(known) == len(found) else None
+
+        kept = KeptReads(version, self.clock)
+        self._reads += (kept,)
+        return kept
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -176,8 +201,10 @@ class Platform:
         if "services" in self.__dict__:
             self._worker.submit(self.services.close).result()
         self._worker.shutdown(wait=True)
-        if "_ledger_watch" in self.__dict__:
-            self._ledger_watch.close()
+        for kept in self._reads:
+            kept.forget_all()
+        for watch in self._watches:
+            watch.close()
         if "audit" in self.__dict__:
             self.audit.close()
 

@@ -366,6 +366,7 @@ def record_incident(services: Services, stream: str, incident_id: str) -> Record
         recovered = _state_id(stream, _timeline(services, stream), calm_since_ns)
         states.append(recovered)
         closed = incident if incident.closed_ns else close_incident(incident, calm_since_ns)
+        services.announcements.announce(closed)
         services.shield.put_incident(closed)
         services.memory.promise(stream, [closed], states=states[1:])
         _close_others(services, stream, calm_since_ns)
@@ -403,6 +404,7 @@ def _close_others(services: Services, stream: str, calm_since_ns: int) -> None:
     for other in services.shield.incidents(open_only=True):
         if other.stream == stream and other.opened_ns <= calm_since_ns:
             closed = close_incident(other, calm_since_ns)
+            services.announcements.announce(closed)
             services.shield.put_incident(closed)
             record_growth(services, closed)
 

@@ -14,6 +14,7 @@ from industriverse.shield.signing import PlanSigner, plan_id_in
 from industriverse.shield.store import ActionStatus, PlanRecord, PlanStatus
 
 __all__ = [
+    "WORTH_ACTING_SHARE",
     "Carried",
     "Reverted",
     "act_on_plan",
@@ -23,6 +24,10 @@ __all__ = [
     "plan_of",
     "revert_plan",
 ]
+
+WORTH_ACTING_SHARE = 0.001
+"""Part of the service asked for over the horizon that has to be at stake before anything is done without a person: a
+plant that is expected to get through without an action gets none."""
 
 PLAN_VALID_S = 3600.0
 """A person may be away from the desk; an hour later the plant may be another."""
@@ -63,7 +68,7 @@ def _responder(services: Services) -> Responder:
 
 
 def draft_plan(
-    services: Services, incident_id: str, principal: str, *, reversible_only: bool = False
+    services: Services, incident_id: str, principal: str, *, alone: bool = False
 ) -> tuple[str, Plan]:
     """Make and store the best plan for an incident; returns its signed id and the plan.
 
@@ -71,7 +76,7 @@ def draft_plan(
         services: Stores and signing key.
         incident_id: The incident.
         principal: For whom the plan is made.
-        reversible_only: Leave out everything that cannot be undone.
+        alone: Look only for what may be done without a person: what can be undone, and only if service is at stake.
 
     Raises:
         NotFoundError: If there is no such incident.
@@ -79,9 +84,11 @@ def draft_plan(
     """
     incident = incident_of(services, incident_id)
     forecast = TwinForecast.of(services, incident.stream)
+    idle = forecast(()) if alone else None
+    at_stake = idle is None or idle.loss >= WORTH_ACTING_SHARE * idle.requested
     plan = make_plan(
         incident,
-        forecast.candidates(reversible_only=reversible_only),
+        forecast.candidates(reversible_only=alone) if at_stake else (),
         forecast,
         principal=principal,
         now_ns=services.clock(),

@@ -20,7 +20,7 @@ class Review:
 
     Attributes:
         verdict: Whether keeping it helps.
-        gain: Weighted relative drop of free energy and loss that keeping it brings.
+        gain: Drop of the expected free energy that keeping it brings, nats.
         kept: What is expected with it in force.
         taken_back: What is expected without it.
     """

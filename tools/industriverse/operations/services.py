@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from industriverse.atlas.graph import GraphAtlas
     from industriverse.atlas.objects import ObjectStore
     from industriverse.economy.ledger import Ledger
+    from industriverse.operations.announcing import Announcements
     from industriverse.operations.certificates import CertificateStore
     from industriverse.operations.challenging import Challenges
     from industriverse.operations.eventing import EventStreams
@@ -75,6 +76,13 @@ class Services:
         return EventStreams(self.home.paths.streams / "events")
 
     @cached_property
+    def announcements(self) -> "Announcements":
+        """What other programs are told."""
+        from industriverse.operations.announcing import Announcements
+
+        return Announcements(self.home.paths.bus)
+
+    @cached_property
     def plants(self) -> "Plants":
         """Simulated plants."""
         from industriverse.operations.plants import Plants
@@ -120,7 +128,7 @@ class Services:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("memory", "events", "challenges", "plants", "ledger"):
+        for name in ("memory", "events", "announcements", "challenges", "plants", "ledger"):
             if name in self.__dict__:
                 getattr(self, name).close()
         if "streams" in self.__dict__:

@@ -25,7 +25,7 @@ from industriverse.operations.telemetry import TelemetryStore
 from industriverse.signals import Frame, Ticket
 from industriverse.storage import write_whole
 
-__all__ = ["Ingested", "Learned", "LiveStream", "Streams"]
+__all__ = ["Ingested", "Learned", "LiveStream", "Streams", "reference_of"]
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -70,6 +70,12 @@ class Learned:
     relearned: bool
     carried_over: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+
+
+def reference_of(folder: Path, stream: str) -> Path:
+    """Where the reference of a stream is kept below the folder of all streams."""
+    # Names come from callers; a digest means nothing to the file system and is never too long for it.
+    return folder / hashlib.sha256(stream.encode()).hexdigest()[:32] / "reference.npz"
 
 
 class Streams:
@@ -240,8 +246,7 @@ class Streams:
         return notes
 
     def _stream_folder(self, stream: str) -> Path:
-        # Names come from callers; a digest means nothing to the file system and is never too long for it.
-        return self._folder / hashlib.sha256(stream.encode()).hexdigest()[:32]
+        return reference_of(self._folder, stream).parent
 
     @staticmethod
     def _is_same(known: Reference, clean: Frame, budget_per_day: float) -> bool:

@@ -150,6 +150,14 @@ class TokenStore:
         # One that was made before its name was reserved must open nothing either.
         return record if record is not None and record.good(now_ns) and not is_reserved(record.name) else None
 
+    def is_good(self, token_id: str, *, now_ns: int) -> bool:
+        """Whether a token opens anything now."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT expires_ns FROM token WHERE id = ? AND revoked_ns IS NULL", (token_id,)
+            ).fetchone()
+        return row is not None and (row[0] is None or now_ns < row[0])
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

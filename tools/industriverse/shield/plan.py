@@ -51,11 +51,13 @@ class RolloutOutcome:
         free_energy_excess_kt: Expected free-energy excess over the horizon, kT.
         loss: Expected loss of service over the horizon.
         loss_unit: Unit of the loss (``"m3"``).
+        requested: Service asked for over the horizon, in the same unit; 0 where nobody knows.
     """
 
     free_energy_excess_kt: float
     loss: float
     loss_unit: str = ""
+    requested: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

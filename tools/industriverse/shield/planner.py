@@ -1,14 +1,19 @@
-"""Choose actions by what a forecast says they change, with doing nothing as the option to beat."""
+"""Choose actions by the expected free energy that a forecast gives them, with doing nothing as the option to beat.
+
+The measure is TIL's (``eil.decision``): the expected log excess of free energy, the service lost on the way, the price
+of effort and that of what cannot be undone.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from industriverse.eil.decision import DO_NOTHING, DecisionWeights, Option, judge
 from industriverse.shield.errors import PlannerError
 from industriverse.shield.plan import Action, CommandCandidate, Plan, RolloutOutcome, plan_id_of
 from industriverse.signals import NANOSECONDS_PER_SECOND, Incident
 
-__all__ = ["PlannerWeights", "Rollout", "improvement", "make_plan"]
+__all__ = ["PlannerWeights", "Rollout", "improvement", "make_plan", "option_of"]
 
 BEAM_WIDTH = 4
 
@@ -17,26 +22,31 @@ Rollout = Callable[[tuple[CommandCandidate, ...]], RolloutOutcome]
 
 @dataclass(frozen=True, slots=True)
 class PlannerWeights:
-    """What counts, on a common scale without units.
-
-    Loss enters as part of its do-nothing value. The free-energy excess F, beyond what is ordinary,
-    enters as log(1 + F / kT): an excess
-    of 1,500 kT is as impossible in equilibrium as one of 50,000 kT, so what counts is the number of halvings
-    on the way back, not the first and largest of them.
+    """What counts in the expected free energy of a set of commands, nats; see ``eil.decision``.
 
     Attributes:
-        free_energy: Weight of the relative drop of log(1 + F / kT).
-        loss: Weight of the relative drop of the expected loss.
-        irreversibility: Gain that an irreversible action has to bring beyond a reversible one.
-        cost: Gain that each unit of cost has to bring.
+        loss_share: Share of the service asked for over the horizon whose loss weighs as much as one e-fold of free
+            energy. Where nobody knows what is asked for, the loss of doing nothing takes its place.
+        irreversibility: Least price of each action that cannot be undone.
+        cost: Price of each unit of cost.
         minimum_gain: Net gain that each action has to add; below it, doing less is better.
     """
 
-    free_energy: float = 1.0
-    loss: float = 2.0
-    irreversibility: float = 0.2
-    cost: float = 0.005
-    minimum_gain: float = 0.02
+    loss_share: float = 0.002
+    irreversibility: float = 0.7
+    cost: float = 0.02
+    minimum_gain: float = 0.05
+
+    def for_decision(self, nothing: RolloutOutcome, ordinary_excess_kt: float) -> DecisionWeights:
+        """The same weights as TIL takes them, for one plant in one situation."""
+        scale = self.loss_share * nothing.requested if nothing.requested > 0 else abs(nothing.loss)
+        return DecisionWeights(
+            ordinary_kt=ordinary_excess_kt,
+            loss_scale=scale if scale > 0 else 1.0,
+            cost_nats=self.cost,
+            irreversibility_nats=self.irreversibility,
+            margin_nats=self.minimum_gain,
+        )
 
 
 def make_plan(
@@ -122,18 +132,16 @@ class _Search:
             self._outcomes[commands] = outcome
         return self._outcomes[commands]
 
-    def improvement(self, commands: tuple[CommandCandidate, ...]) -> float:
-        """Weighted relative drop of free energy and loss against doing nothing, before any price."""
-        return improvement(
-            self.nothing, self.outcome(commands), self.weights, ordinary_excess_kt=self._ordinary_excess_kt
-        )
-
     def gain(self, commands: tuple[CommandCandidate, ...]) -> float:
-        price = sum(
-            self.weights.cost * command.cost + (0.0 if command.reversible else self.weights.irreversibility)
-            for command in commands
-        )
-        return self.improvement(commands) - price
+        """How much less expected free energy these commands leave than doing nothing, nats."""
+        nothing = option_of(DO_NOTHING, self.nothing, ())
+        chosen = option_of("chosen", self.outcome(commands), commands)
+        weights = self.weights.for_decision(self.nothing, self._ordinary_excess_kt)
+        judged = judge(chosen, nothing, weights)
+        # Each door that is closed has its price.
+        more = max(sum(not command.reversible for command in commands) - 1, 0) * judged.irreversibility
+        before = judge(nothing, nothing, weights).expected_free_energy
+        return before - judged.expected_free_energy - more
 
     def order(self, commands: tuple[CommandCandidate, ...]) -> tuple[float, int, float, str]:
         """Best first; where gains are equal, the reversible, then the cheaper, then by name."""
@@ -141,22 +149,29 @@ class _Search:
         return (-round(self.gain(commands), 9), int(not last.reversible), last.cost, last.label)
 
 
+def option_of(name: str, outcome: RolloutOutcome, commands: Sequence[CommandCandidate]) -> Option:
+    """A set of commands and what follows from it, as an option of TIL."""
+    return Option(
+        name=name,
+        free_energy_kt=outcome.free_energy_excess_kt,
+        loss=outcome.loss,
+        cost=sum(command.cost for command in commands),
+        reversible=all(command.reversible for command in commands),
+    )
+
+
 def improvement(
-    before: RolloutOutcome, after: RolloutOutcome, weights: PlannerWeights, *, ordinary_excess_kt: float
+    before: RolloutOutcome,
+    after: RolloutOutcome,
+    weights: PlannerWeights | None = None,
+    *,
+    ordinary_excess_kt: float = 0.0,
 ) -> float:
-    """Weighted relative drop of log free-energy excess and loss from one expectation to another."""
-
-    def log_excess(outcome: RolloutOutcome) -> float:
-        return math.log1p(max(outcome.free_energy_excess_kt - ordinary_excess_kt, 0.0))
-
-    energy = _relative_drop(log_excess(before), log_excess(after))
-    return weights.free_energy * energy + weights.loss * _relative_drop(before.loss, after.loss)
-
-
-def _relative_drop(before: float, after: float) -> float:
-    # Measured by the do-nothing value, so that doubling it costs as much as removing it gains.
-    scale = abs(before) if before != 0 else abs(after)
-    return (before - after) / scale if scale > 0 else 0.0
+    """Drop of the expected free energy from one expectation to another, before any price, nats."""
+    first, second = option_of(DO_NOTHING, before, ()), option_of("after", after, ())
+    weighed = (weights or PlannerWeights()).for_decision(before, ordinary_excess_kt)
+    left, right = judge(first, first, weighed), judge(second, first, weighed)
+    return (left.risk + left.loss) - (right.risk + right.loss)
 
 
 def _beam(

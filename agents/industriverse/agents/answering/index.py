@@ -109,6 +109,10 @@ class Index:
         """Stems of a question, misspelt words put right where one known word is near."""
         return [self._spelt(word) for word in tokens(masked)]
 
+    def knows(self, word: str) -> bool:
+        """Whether some example has a word, misspelt or not."""
+        return self._spelt(word) in self._idf
+
     def _spelt(self, word: str) -> str:
         found = stem(word)
         if found in self._idf:

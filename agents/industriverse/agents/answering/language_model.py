@@ -5,7 +5,7 @@ pydantic-ai is imported when the first question is asked, so that an installatio
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from industriverse.agents.answering.evidence import unsupported
 from industriverse.agents.answering.memory import Conversations
+from industriverse.agents.answering.speaking import Sentences, follow
 from industriverse.agents.answering.states import misstated
 from industriverse.agents.errors import AgentError
 from industriverse.operations.asking import Answered, Question
@@ -52,8 +53,10 @@ numbers and leave `evidence` empty. Answer in at most five sentences."""
 class ModelText(BaseModel):
     """What the model answers."""
 
+    evidence: list[str] = Field(
+        default=[], description="evidence_id of each tool result used; write these first"
+    )
     text: str = Field(min_length=1, max_length=4000, description="The answer")
-    evidence: list[str] = Field(default=[], description="evidence_id of each tool result used")
 
 
 @dataclass(slots=True)
@@ -64,6 +67,11 @@ class _Asking:
     context: OperationContext
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    tools: frozenset[str] = frozenset()
+
+    async def say(self, sentence: str) -> None:
+        """Let the person read a sentence that was checked, before the answer is whole."""
+        await self.context.progress(float(len(self.results)), None, f"says: {sentence}")
 
     async def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Call a tool, and keep what it returned as evidence."""
@@ -163,7 +171,16 @@ class ModelAnswers:
             request_limit=MOST_REQUESTS, tool_calls_limit=MOST_TOOL_CALLS, total_tokens_limit=MOST_TOKENS
         )
         agent = await self._agent(asking)
-        run = await agent.run(prompt, deps=asking, usage_limits=limits)
+        said = Sentences(
+            lambda sentence, evidence: _objection(ModelText(evidence=evidence, text=sentence), asking),
+            asking.say,
+        )
+
+        async def listen(context: "RunContext[_Asking]", events: AsyncIterable[Any]) -> None:
+            await follow(events, context.deps.tools, said)
+
+        listener = listen if _streams(self._model) else None
+        run = await agent.run(prompt, deps=asking, usage_limits=limits, event_stream_handler=listener)
         while isinstance(run.output, DeferredToolRequests):
             if approve is None:
                 return _needs_approval(run.output, asking)
@@ -174,6 +191,7 @@ class ModelAnswers:
                 deps=asking,
                 usage_limits=limits,
                 usage=run.usage,
+                event_stream_handler=listener,
             )
         return _answered(run.output, asking)
 
@@ -181,6 +199,7 @@ class ModelAnswers:
         from pydantic_ai import Agent, DeferredToolRequests, ModelRetry
 
         listed = await asking.client.list_tools()
+        asking.tools = frozenset(tool.name for tool in listed.tools)
         agent: Agent[_Asking, ModelText | DeferredToolRequests] = Agent(
             self._model,
             deps_type=_Asking,
@@ -201,6 +220,13 @@ class ModelAnswers:
             return output
 
         return agent
+
+
+def _streams(model: "str | Model") -> bool:
+    """Whether a model writes in pieces; a function in a model's place does only if it was given one that does."""
+    from pydantic_ai.models.function import FunctionModel
+
+    return not isinstance(model, FunctionModel) or model.stream_function is not None
 
 
 def _objection(output: ModelText, asking: _Asking) -> str:

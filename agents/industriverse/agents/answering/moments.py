@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
+from industriverse.agents.answering.phrases import plain_times
 from industriverse.agents.answering.spans import SPAN, span_hours
 
 __all__ = ["Times", "read_times"]
@@ -19,6 +20,8 @@ _OFFSETS = {
     "utc": 0, "gmt": 0, "z": 0, "wet": 0, "cet": 1, "cest": 2, "eet": 2, "eest": 3, "msk": 3, "jst": 9,
     "est": -5, "edt": -4, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "bst": 1,
 }  # fmt: skip
+_DAYS_AWAY = {"yesterday": -1, "tomorrow": 1, "2 days before today": -2}
+_DAYS_AWAY |= {"the day after tomorrow": 2, "day after tomorrow": 2}
 _PARTS_OF_DAY = {"morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24), "night": (0, 6)}
 
 _ZONE = (
@@ -35,13 +38,13 @@ _ISO = re.compile(
     r"\s?(?P<offset>z|[+-]\d{2}:?\d{2})?(?!\w)"
 )
 _DATE = re.compile(
-    r"\b(?:(?P<iso>\d{4}-\d{2}-\d{2})"
+    r"\b(?P<part_day>this|last|yesterday|tomorrow) (?P<part>morning|afternoon|evening|night)\b"
+    r"|\b(?:(?P<iso>\d{4}-\d{2}-\d{2})"
     rf"|(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\.? (?:of )?(?P<month>{_MONTH})(?:,? (?P<year>\d{{4}}))?"
     rf"|(?P<month2>{_MONTH}) (?P<day2>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year2>\d{{4}}))?(?![:\d])"
     r"|(?P<a>\d{1,2})(?P<mark>[./])(?P<b>\d{1,2})[./](?P<year3>\d{4})?"
-    r"|(?P<word>today|yesterday|tomorrow|tonight)"
+    r"|(?P<word>today|yesterday|tomorrow|tonight|2 days before today|the day after tomorrow|day after tomorrow)"
     r"|(?:last |on |this )?(?P<weekday>" + "|".join(_WEEKDAYS) + r"))\b"
-    r"|\b(?P<part_day>this|last|yesterday) (?P<part>morning|afternoon|evening|night)\b"
 )
 _ZONE_AFTER = re.compile(r"\s*(?:in )?" + _ZONE)
 _START, _STOP, _AHEAD = r"(?:after|since|from|starting)", r"(?:before|until|till|up to|upto)", r"(?:by)"
@@ -50,7 +53,8 @@ _ROLE = re.compile(
 )
 _AGO = re.compile(rf"({SPAN}) (?:ago|back)\b")
 _SHIFT = re.compile(
-    rf"({SPAN}) (?P<sign>earlier|before(?: that)?|sooner|prior|previously|later|after(?: that|wards?)?)\b(?! \d)"
+    rf"({SPAN}) (?P<sign>earlier|before(?: that)?(?! today)"
+    r"|sooner|prior|previously|later|after(?: that|wards?)?)\b(?! \d)"
 )
 _PAST = re.compile(
     rf"\b(?:(?:in|over|for|during|within|of) )?(?:the )?(?:last|past|previous) ({SPAN}|hour|day|week|month)\b"
@@ -180,9 +184,9 @@ class _Reader:
         if match["iso"]:
             return _date_or_none(*map(int, match["iso"].split("-")))
         if match["word"]:
-            return today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match["word"], 0))
+            return today + timedelta(days=_DAYS_AWAY.get(match["word"], 0))
         if match["part_day"]:
-            return today - timedelta(days=match["part_day"] == "yesterday")
+            return today + timedelta(days={"yesterday": -1, "tomorrow": 1}.get(match["part_day"], 0))
         if match["weekday"]:
             back = (today.weekday() - _WEEKDAYS.index(match["weekday"])) % 7
             return today - timedelta(days=back or (7 if "last" in match[0] else 0))
@@ -302,6 +306,8 @@ class _Reader:
             self._put_ahead(_ns(later))
         elif role and role["stop"]:
             self.times = replace(times, stop_ns=self._after_start(at_ns, later))
+            if times.start_ns is None:
+                self._put_ahead(_ns(later))
         elif role and (role["start"] or (role["between"] and times.start_ns is None)):
             self.times = replace(times, start_ns=at_ns)
         elif role and role["between"]:
@@ -354,7 +360,7 @@ def read_times(folded: str, anchor_ns: int, zone: str) -> tuple[str, Times]:
         anchor_ns: What "now" is, nanoseconds since 1970-01-01 UTC.
         zone: IANA name of the zone of times that name none.
     """
-    reader = _Reader(folded, anchor_ns, ZoneInfo(zone))
+    reader = _Reader(plain_times(folded), anchor_ns, ZoneInfo(zone))
     reader.moments()
     reader.spans()
     return " ".join(reader.text.split()), reader.times

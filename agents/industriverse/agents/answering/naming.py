@@ -60,6 +60,7 @@ QUANTITIES = frozenset(
     ]
 )
 
+_ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
 _IDS = {
     "plans": (re.compile(r"\bplan-[0-9a-f]{8,64}(?:\.[0-9a-f]+)?\b"), "PLANID"),
     "records": (re.compile(r"\b(?:state|shift|action|proof)-[\w.-]*\d[\w.-]*\w"), "RECORD"),
@@ -68,6 +69,31 @@ _IDS = {
     "digests": (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{16,64}\b"), "DIGEST"),
 }
 _NUMBERED = re.compile(r"\b([a-z]{3,})(?:\s*[-#_]\s*|\s+(?:no\.?|number|nr\.?)\s*|\s*)(\d{1,6})\b(?![:.]\d)")
+_NUMBER_WORDS = {
+    word: str(i + 1)
+    for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+}
+_ALSO = {"node": "junction", "jct": "junction", "motor": "pump", "reservoir": "tank", "controller": "plc"}
+"""Other words for a sort, where an asset of that sort and number exists and none of the word itself."""
+_NO_ABBREVIATIONS = frozenset(
+    ["jan", "jun", "jul", "p", "a", "to", "in", "at", "by", "for", "last", "top", "plan", "pm", "am", "no"]
+)
+_NAMED_LIST = re.compile(
+    r"\b(?P<kind>[a-z]{3,}?)s?(?P<first> ?\d{1,6})"
+    r"(?P<rest>(?:\s*(?:,|and|&|or|\+|/|,\s*and)\s*\d{1,6}(?![\w.:]| ?(?:h|hrs?|hours?|min|minutes?|days?|s|sec)\b))+)"
+)
+_ABBREVIATED = re.compile(r"(?<![\w.-])(?P<short>[a-z]{1,4})\.?[\s-]?(?P<number>\d{1,6})(?![\w:.]\d|\w)")
+_IMPLIED = {
+    "level": r"\b(?:how full|how empty|how high|filled|fill level|fill height|water height"
+    r"|height of|lvl|how much (?:water )?is in|stands?)\b",
+    "flow": r"\b(?:deliver(?:s|ing)?|discharge|discharging|throughput"
+    r"|flow rate|pushing|passing|passes|flw|pumping|flows?|gets? through)\b",
+    "power": r"\b(?:draws?|drawing|consumes?|consumption|electricity|wattage|kw)\b",
+    "pressure": r"\b(?:head|psi|mbar|kpa)\b",
+    "running": r"\b(?:running|is (?:the )?pump \S+ (?:on|off)|on or off)\b",
+    "open": r"\b(?:position|opening|open or (?:closed|shut)|closed)\b",
+}
+"""Words that mean an observed quantity which they do not name."""
 _GENERIC_STREAM = re.compile(
     r"\b(?:the|our|this|that|my) (?:whole )?(?:water (?:network|plant|system)|network|plant|stream|system)\b"
 )
@@ -119,6 +145,7 @@ def _mask(pattern: re.Pattern[str], mask: str, reading: Reading) -> tuple[Readin
 
 def _read_ids(reading: Reading) -> Reading:
     ids: dict[str, tuple[str, ...]] = {}
+    reading, _ = _mask(_ADDRESS, "ADDRESS", reading)
     for sort, (pattern, mask) in _IDS.items():
         reading, found = _mask(pattern, mask, reading)
         if found:
@@ -145,6 +172,51 @@ def _read_channels(reading: Reading, names: KnownNames) -> Reading:
     return replace(reading, channels=tuple(known[name] for name in found))
 
 
+def _canonical_channels(text: str, names: KnownNames) -> str:
+    """A text with channels written as they are named: ``tank_1_level`` and ``tank1.level`` become ``tank-1.level``."""
+    for channel in _all_channels(names):
+        parts = re.split(r"[_.-]+", channel.name.casefold())
+        if len(parts) > 2 and parts[-1] in text:
+            pattern = r"[_.-]?".join(re.escape(part) for part in parts[:-1]) + rf"[_.-]{re.escape(parts[-1])}"
+            text = re.sub(rf"(?<![\w.-]){pattern}(?![\w-])", channel.name.casefold(), text)
+    return text
+
+
+def _written_out(text: str, known: dict[str, str]) -> str:
+    """A text with lists and short forms of assets that exist written out: ``tanks 1 and 2``, ``j-15``."""
+
+    def listed(match: re.Match[str]) -> str:
+        numbers = [match["first"].strip(), *re.findall(r"\d+", match["rest"])]
+        assets = [f"{match['kind']}-{number}" for number in numbers]
+        return " and ".join(assets) if all(asset in known for asset in assets) else match[0]
+
+    def short(match: re.Match[str]) -> str:
+        if match["short"] in _NO_ABBREVIATIONS - {"p"}:
+            return match[0]
+        meant = [
+            name
+            for name in known
+            if (parts := name.rsplit("-", 1))[-1] == match["number"]
+            and _abbreviates(match["short"], parts[0])
+        ]
+        return meant[0] if len(meant) == 1 else match[0]
+
+    def worded(match: re.Match[str]) -> str:
+        asset = f"{match[1]}-{_NUMBER_WORDS[match[2]]}"
+        return asset if asset in known else match[0]
+
+    text = re.sub(
+        rf"\b([a-z]{{3,}}) ({'|'.join(_NUMBER_WORDS)})\b(?! (?:hours?|hrs?|h|min|days?))", worded, text
+    )
+    return _ABBREVIATED.sub(short, _NAMED_LIST.sub(listed, text))
+
+
+def _abbreviates(short: str, word: str) -> bool:
+    """Whether the letters of a short form stand in a word in their order, its first letter first."""
+    letters = iter(word)
+    return short[:1] == word[:1] and short != word and all(letter in letters for letter in short)
+
+
 def _kinds_of(names: KnownNames) -> dict[str, str]:
     entities = {channel.entity for channel in _all_channels(names) if channel.entity}
     entities |= {incident.entity for incident in names.incidents}
@@ -163,6 +235,8 @@ def _read_entities(reading: Reading, names: KnownNames) -> Reading:
         if not kind:
             return match[0]
         name = f"{kind}-{match[2]}"
+        if name not in known and f"{_ALSO.get(kind, kind)}-{match[2]}" in known:
+            name = f"{_ALSO[kind]}-{match[2]}"
         found.setdefault(known.get(name, name))
         return " ENTITY "
 
@@ -177,7 +251,10 @@ def _read_entities(reading: Reading, names: KnownNames) -> Reading:
 
     def unnumbered(match: re.Match[str]) -> str:
         kind = match[1]
-        if kind not in kinds:
+        # "In metres" asks for a unit, "in the meter" for an asset.
+        if kind not in kinds or (
+            kind == "meter" and re.search(r"(?:\bin|\d|UNIT) ?$", match.string[: match.start()])
+        ):
             return match[0]
         alone.setdefault(kind)
         return "ENTITY"
@@ -213,6 +290,7 @@ def read_naming(folded: str, names: KnownNames, vocabulary: frozenset[str] = fro
         names: What exists on the installation.
         vocabulary: Words that are never taken for a misspelt stream.
     """
+    folded = _written_out(_canonical_channels(folded, names), _kinds_of(names))
     reading = _read_ids(Reading(folded, folded))
     reading = _read_channels(reading, names)
     reading = _read_entities(reading, names)
@@ -224,6 +302,10 @@ def read_naming(folded: str, names: KnownNames, vocabulary: frozenset[str] = fro
     quantities = tuple(
         sorted(q for q in observed if re.search(rf"\b{re.escape(q)}s?\b", folded) or _misspelt(q, folded))
     )
+    if not quantities:
+        quantities = tuple(
+            sorted(q for q, said in _IMPLIED.items() if q in observed and re.search(said, folded))
+        )
     return replace(
         reading, masked=masked, unit=unit, quantities=quantities, refers=bool(_REFERS.search(folded))
     )

@@ -125,6 +125,11 @@ class Pages:
         """Whether an abbreviation, in capitals, stands in the documentation."""
         return word.upper() in self._abbreviations
 
+    def strangers(self, folded: str) -> list[str]:
+        """Words of a question that stand on no page, misspelt or not."""
+        asked = [word for word in tokens(folded) if word not in FUNCTION_WORDS | _ASKING]
+        return [word for word in asked if not self._index.knows(word)]
+
     def find(self, folded: str) -> Page | None:
         """The passage nearest to a question, an abbreviation's own entry before all; None if none is near."""
         content = [stem(word) for word in tokens(folded) if word not in FUNCTION_WORDS | _ASKING]

@@ -41,6 +41,7 @@ _SAID = {
     "SHIFT": "an hour earlier",
     "UNIT": "",
     "AMOUNT": "some",
+    "ADDRESS": "the address 10.0.0.9",
     "INCIDENT": "the incident",
     "RECORD": "the record state-1",
     "THREAD": "the run",
@@ -160,6 +161,8 @@ class Ranking:
     @cached_property
     def _fitted(self) -> tuple[Array, Array]:
         """Weights of the known questions per label, and the score of a label that nothing speaks for."""
+        from scipy.linalg import solve
+
         column = {label: i for i, label in enumerate(self.labels)}
         wanted = np.zeros((len(self._utterances), len(self.labels)))
         wanted[range(len(self._utterances)), [column[u.label] for u in self._utterances]] = 1.0
@@ -169,7 +172,8 @@ class Ranking:
         offset = np.average(wanted, axis=0, weights=weight)
         alike = self._alike(self._words.known, self._letters.known, self._vectors)
         alike[np.diag_indices_from(alike)] += self._mix.ridge / weight
-        fitted = np.asarray(np.linalg.solve(alike, wanted - offset), dtype=np.float64)
+        # Powers of likenesses stay positive semidefinite (Schur), and the ridge makes them definite.
+        fitted = np.asarray(solve(alike, wanted - offset, assume_a="pos", overwrite_a=True), dtype=np.float64)
         return fitted, np.asarray(offset, dtype=np.float64)
 
     @cached_property
@@ -192,11 +196,10 @@ class Ranking:
             ranked.append(Candidate(label, float(score), self._utterances[nearest_row]))
         return sorted(ranked, key=lambda candidate: (-candidate.score, candidate.label))
 
-    def understood(self, masked: str, ignored: frozenset[str]) -> float:
-        """Share of a question's words that some known question in scope has; 1.0 if none are left to count."""
+    def foreign(self, masked: str, ignored: frozenset[str]) -> int:
+        """How many of a question's words no known question in scope has, misspelt ones put right."""
         counted = [word for word in tokens(masked) if word not in ignored]
-        known = [word for word in counted if self._spelt_word(word) in self._inside]
-        return len(known) / len(counted) if counted else 1.0
+        return sum(self._spelt_word(word) not in self._inside for word in counted)
 
 
 @lru_cache(maxsize=4)

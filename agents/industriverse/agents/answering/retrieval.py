@@ -14,6 +14,7 @@ from industriverse.agents.answering.links import link_of
 from industriverse.agents.answering.memory import Conversations, Frame, Pending
 from industriverse.agents.answering.moments import read_times
 from industriverse.agents.answering.naming import Reading, read_naming
+from industriverse.agents.answering.orders import asks, orders
 from industriverse.agents.answering.pages import Pages
 from industriverse.agents.answering.ranking import OUTSIDE, Ranking, ranking_of
 from industriverse.agents.answering.slots import (
@@ -24,12 +25,12 @@ from industriverse.agents.answering.slots import (
     fill,
     stream_of,
 )
-from industriverse.agents.answering.text import FUNCTION_WORDS, fold, tokens
+from industriverse.agents.answering.text import FUNCTION_WORDS, fold, tokens, ungreeted
 from industriverse.agents.answering.wording import word_result
 from industriverse.operations.asking import Answered, KnownNames, KnownStream, Question, read_names
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import NotAllowedError
-from industriverse.operations.examples.further import further
+from industriverse.operations.examples.further import further, styles
 from industriverse.operations.examples.outside import OUTSIDE as OUTSIDE_QUESTIONS
 from industriverse.operations.examples.platform import DOCUMENTATION
 from industriverse.operations.policy import invoke
@@ -40,11 +41,15 @@ from industriverse.physics import IndustriverseError
 __all__ = ["RetrievalAnswers", "known_questions"]
 
 PAGES = "documentation"
+EXAMPLE_STREAM = "water"
+"""The stream that examples speak of."""
+SHOWN = ("eil_regime", "shield_threats", "shield_explain", "nvp_forecast", "eil_decide", "platform_status")
+"""Verbs whose first questions are shown to who asked for something else."""
 LEAST_SCORE = 0.2
-"""Below this no verb is near enough; by cross-validation on questions that are no longer held out."""
-LEAST_UNDERSTOOD = 0.34
-CERTAIN_SCORE = 0.45
-"""Below this score, at least that share of the words that mean something must be known."""
+"""Below this no verb is near enough; this and the next by leaving out one style of asking after the other."""
+FOREIGN_WORD = 0.06
+"""What each of the first two words that no question in scope has takes from a verb's lead over `outside`."""
+MOST_FOREIGN_WORDS = 2
 LEAST_MARGIN = 0.03
 """Nearer together than this, the person is asked which of two verbs was meant."""
 
@@ -58,6 +63,7 @@ _MASKS = frozenset(
         "SHIFT",
         "UNIT",
         "AMOUNT",
+        "ADDRESS",
         "INCIDENT",
         "RECORD",
         "THREAD",
@@ -69,21 +75,6 @@ _CHOICE = re.compile(
     r"^(?:the |option |number |i mean |i meant )*"
     r"(?:(?P<letter>[a-f])|(?P<number>[1-6])|(?P<word>first|second|third|former|latter))(?: one)?[.!)]*$"
 )
-_COMMAND = re.compile(
-    r"^(?:(?:please|pls|now|ok|then|can you|could you|would you|i want you to|go ahead and|just)[, ]+)*"
-    r"(?:delete|erase|wipe|drop|remove|set|turn|switch|shut|stop|start|reset|transfer|send|buy|sell|mint|disable|enable|"
-    r"kill|restart|reboot|change|isolate|block|unblock|override|close|approve|execute|revoke|grant|increase|decrease|"
-    r"raise|lower|disconnect|issue|call|book|order|hack|translate|sing|email|retrain|train|mute|silence|suppress|assign|"
-    r"acknowledge|mark|announce|register|upload|swap|trade|flood|drain|poison|attack|burn|reconnect|unlock|quarantine|install|uninstall|update|upgrade|add|create|edit|modify)\b"
-)
-"""Orders are refused before any verb is looked for: none of these words begins a question."""
-
-_ASKING = re.compile(
-    r"^(?:(?:and|so|ok|hey|hi|please|pls|now|tell me|show me|list)[, ]+)*"
-    r"(?:what|whats|which|who|whom|whose|when|where|why|how|is|are|was|were|did|does|has|have|had|any|list|show)\b"
-)
-"""What begins so asks for something; it is no order, however like one it is otherwise."""
-
 _DEFINE = re.compile(
     r"^(?:what(?:'?s| is| does| do)?|define|explain|meaning of|what is meant by|what is the meaning of) "
     r"(?:an? |the )?([a-z]{3,6})(?: mean| stand for| stands for| means)?[?. ]*$"
@@ -100,27 +91,38 @@ class _Found:
     follow_up: bool = False
 
 
-def _told(registry: Registry) -> dict[str, tuple[Example, ...]]:
-    """Questions by what they mean: a verb, the pages, or nothing here."""
+def _told(registry: Registry, without: str = "") -> dict[str, tuple[Example, ...]]:
+    """Questions by what they mean: a verb, the pages, or nothing here; without those of one style."""
     told = {o.name: o.examples for o in registry if o.examples}
     told |= {PAGES: DOCUMENTATION, OUTSIDE: tuple(Example(question, {}) for question in OUTSIDE_QUESTIONS)}
-    more = further()
-    return {label: (*examples, *more.get(label, ())) for label, examples in told.items()}
+    more = [further(), *(by_verb for who, by_verb in styles().items() if who != without)]
+    return {
+        label: (*examples, *(example for by_verb in more for example in by_verb.get(label, ())))
+        for label, examples in told.items()
+    }
 
 
-def known_questions(registry: Registry) -> tuple[Utterance, ...]:
-    """Masked questions of all verbs, of the pages, and of what is out of scope."""
+def known_questions(registry: Registry, without: str = "") -> tuple[Utterance, ...]:
+    """Masked questions of all verbs, of the pages, and of what is out of scope.
+
+    Args:
+        registry: The verbs.
+        without: A style of asking that is left out, to see how well others stand in for it.
+    """
     return tuple(
-        Utterance(label, _masked(example), position)
-        for label, examples in _told(registry).items()
+        Utterance(label, _masked(example, label != OUTSIDE), position)
+        for label, examples in _told(registry, without).items()
         for position, example in enumerate(examples)
     )
 
 
-def _masked(example: Example) -> str:
-    """An example as questions are compared: names of its own arguments and times masked."""
+def _masked(example: Example, inside: bool) -> str:
+    """An example as questions are compared: its streams, names and times masked."""
     stream = example.arguments.get("stream")
-    names = KnownNames(streams=(KnownStream(stream, (), None),) if isinstance(stream, str) else ())
+    known = {stream} if isinstance(stream, str) else set()
+    # Out of scope, water is what one drinks.
+    known |= {EXAMPLE_STREAM} if inside else set()
+    names = KnownNames(streams=tuple(KnownStream(name, (), None) for name in sorted(known)))
     return read_times(read_naming(fold(example.question), names).masked, 0, "UTC")[0]
 
 
@@ -130,23 +132,25 @@ class RetrievalAnswers:
     Args:
         registry: The verbs and the questions that they are known by.
         conversations: What was said before.
+        without: A style of asking that is not learnt from (see :func:`known_questions`).
     """
 
-    def __init__(self, registry: Registry, conversations: Conversations) -> None:
+    def __init__(self, registry: Registry, conversations: Conversations, without: str = "") -> None:
         self._registry = registry
         self._conversations = conversations
-        self._examples = _told(registry)
+        self._without = without
+        self._examples = _told(registry, without)
 
     @cached_property
     def _ranking(self) -> Ranking:
-        return ranking_of(known_questions(self._registry))
+        return ranking_of(known_questions(self._registry, self._without))
 
     def rank(self, text: str, names: KnownNames) -> list[Candidate]:
         """Verbs for a question, the nearest first."""
         return self._ranking.rank(self._mask(text, names)[1])
 
     def _mask(self, text: str, names: KnownNames) -> tuple[Reading, str]:
-        reading = read_naming(fold(text), names, self._ranking.vocabulary)
+        reading = read_naming(ungreeted(fold(text)), names, self._ranking.vocabulary)
         return reading, read_times(reading.masked, 0, "UTC")[0]
 
     async def answer(self, question: Question, context: OperationContext) -> Answered:
@@ -173,7 +177,7 @@ class RetrievalAnswers:
         reading, masked = self._mask(text, names)
         if not tokens(masked):
             return _refused("This is no question in words."), frame
-        if _COMMAND.match(reading.folded):
+        if orders(reading.folded, masked):
             return _refused(
                 "That is an order, and a question never changes anything. Call the verb itself."
             ), frame
@@ -191,7 +195,7 @@ class RetrievalAnswers:
 
     def _find(self, reading: Reading, masked: str, frame: Frame, forced: str) -> _Found | Answered:
         ranked = self._ranking.rank(masked)
-        if _ASKING.match(reading.folded):
+        if asks(reading.folded):
             ranked = [c for c in ranked if c.label in (PAGES, OUTSIDE) or self._registry[c.label].read_only]
         if forced:
             example = next((c.utterance for c in ranked if c.label == forced), None)
@@ -202,7 +206,8 @@ class RetrievalAnswers:
             return _Found(PAGES, None)
         if frame.tool and _asks_nothing_new(masked):
             return _Found(frame.tool, Example("", frame.arguments), follow_up=True)
-        if self._is_strange(best, reading, masked):
+        outside_score = next(candidate.score for candidate in ranked if candidate.label == OUTSIDE)
+        if self._is_strange(best, outside_score, masked):
             return _refused("I cannot answer that: nothing that I can look up is near to it.", self._topics())
         if best.score - second.score < LEAST_MARGIN and best.label != PAGES:
             both = (best.label, second.label)
@@ -211,16 +216,18 @@ class RetrievalAnswers:
                 return Answered("choice", f"Did you mean {titles}?", "retrieval", choices=both)
         return _Found(best.label, self._examples[best.label][best.utterance.position])
 
-    def _is_strange(self, best: Candidate, reading: Reading, masked: str) -> bool:
+    def _is_strange(self, best: Candidate, outside_score: float, masked: str) -> bool:
+        """Whether a verb's lead over what is out of scope is too small for the words that were used."""
         if best.label == OUTSIDE or best.score < LEAST_SCORE:
             return True
-        if best.label == PAGES or best.score >= CERTAIN_SCORE or reading.names_something:
-            return False
-        return self._ranking.understood(masked, FUNCTION_WORDS | _MASKS) < LEAST_UNDERSTOOD
+        foreign = self._ranking.foreign(masked, FUNCTION_WORDS | _MASKS)
+        return best.score - outside_score < FOREIGN_WORD * min(foreign, MOST_FOREIGN_WORDS)
 
     def _topics(self) -> str:
-        titles = [f"“{o.examples[0].question}”" for o in self._registry if o.examples and o.read_only]
-        return "I can answer, for instance: " + ", ".join(titles[:8])
+        titles = [
+            f"“{self._registry[name].examples[0].question}”" for name in SHOWN if name in self._registry
+        ]
+        return "I can answer, for instance: " + ", ".join(titles)
 
     @cached_property
     def _documentation(self) -> Pages:
@@ -228,7 +235,9 @@ class RetrievalAnswers:
 
     def _quote(self, reading: Reading) -> Answered:
         page = self._documentation.find(reading.folded)
-        if page is None:
+        # "What is dark energy" is near to the pages; what has a word that is nowhere here is none of their business.
+        strangers = self._documentation.strangers(reading.folded)
+        if page is None or self._ranking.foreign(" ".join(strangers), FUNCTION_WORDS):
             return _refused("The documentation says nothing near to that.", self._topics())
         text = f"{page.text}\n(from the documentation: {page.link})"
         return Answered("documentation", text, "retrieval", tool=PAGES, link=page.link)

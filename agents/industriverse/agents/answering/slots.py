@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 from industriverse.agents.answering.memory import Frame
 from industriverse.agents.answering.moments import Times
 from industriverse.agents.answering.naming import Reading
+from industriverse.agents.answering.quantities import convert, dimension_of
+from industriverse.agents.answering.said import said_outright
 from industriverse.operations.asking import KnownIncident, KnownNames
 from industriverse.operations.registry import Example, Operation
 from industriverse.operations.times import time_text
@@ -46,13 +48,58 @@ SLOTS = frozenset(
 """Arguments that are never taken over from an example."""
 
 _ASSETS = {"ceu": "CEU", "compute": "CEU", "pft": "PFT", "proof": "PFT", "munt": "MUNT", "model unit": "MUNT"}
-_LIMIT = re.compile(r"\b(?:last|latest|newest|top|first) (\d{1,3}) (?!s\b|sec|min|h\b|hour|day|week)")
-_THRESHOLD = re.compile(r"\b(?:above|over|exceeds?|more than|higher than|greater than) (-?\d+(?:\.\d+)?)")
+_COUNTS = {
+    word: i + 1
+    for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+}
+_COUNT = r"(\d{1,3}|" + "|".join(_COUNTS) + ")"
+_LIMIT = re.compile(
+    rf"\b(?:last|latest|newest|top|first|most recent|show(?: me)?|list) {_COUNT} "
+    r"(?!s\b|sec|min|h\b|hour|hrs|day|week|month)"
+    rf"|\b{_COUNT} (?:latest|last|newest|most recent|recent)\b(?! (?:h|hour|min|day|week))"
+)
+_THRESHOLD = re.compile(
+    r"(?:\b(?:above|over|exceed(?:s|ing)?|past|beyond|more than|higher than|greater than|reach(?:es|ing)?) |>=? ?)"
+    r"(-?\d+(?:\.\d+)?)"
+)
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
-_ROWS = re.compile(r"\b(\d{1,6}) (?:samples|rows|readings|values)\b")
+_ROWS = re.compile(r"\b(\d{1,6}) (?:samples|rows|readings|values|points|records)\b")
 _WHO = re.compile(r"\b(?:user|caller|principal|account of|by|did|has|of|from) ([a-z][\w.@-]*[\w])")
+_CALLER = re.compile(
+    r"\b(?:user|caller|principal|account of) (?P<a>[a-z][\w.@-]*\w)|"
+    r"\b(?:calls?|entries|activity|activities|actions|requests|operations|anything|everything|log|history|made|done|called|issued)"
+    r" (?:of|by|from) (?P<b>[a-z][\w.@-]*\w)|\bdid (?P<c>[a-z][\w.@-]*\w) (?:do|call|use|change|touch)\b|"
+    r"\bhas (?P<d>[a-z][\w.@-]*\w) (?:been doing|done|called|used)\b|\beverything (?P<e>[a-z][\w.@-]*\w) did\b|"
+    r"\b(?P<f>[a-z][\w.@-]*\w)'s (?:calls|activity|actions|requests|entries)\b|"
+    r"what (?P<g>[a-z][\w.@-]*\w) (?:called|did)\b"
+)
 _NOBODY = frozenset(
     [
+        "all",
+        "each",
+        "every",
+        "everyone",
+        "everybody",
+        "users",
+        "user",
+        "people",
+        "today",
+        "yesterday",
+        "tool",
+        "tools",
+        "hour",
+        "last",
+        "time",
+        "us",
+        "me",
+        "operation",
+        "whom",
+        "last",
+        "guests",
+        "been",
+        "just",
+        "something",
+        "plan",
         "the",
         "a",
         "an",
@@ -283,22 +330,33 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
     reading, times = situation.reading, situation.times
     limit = _LIMIT.search(reading.folded)
     who = [match[1] for match in _WHO.finditer(reading.folded) if match[1] not in _NOBODY]
+    times_masked = reading.masked
     first = entities_of(situation)
     moved = "at" in declared.input_model.model_fields
 
     def principal() -> str | None:
-        return next((name for name in who if "-" in name or "@" in name or "." in name), None)
+        plain = next((name for name in who if "-" in name or "@" in name or "." in name), None)
+        if plain is not None:
+            return plain
+        match = _CALLER.search(times_masked)
+        named = None if match is None else match[match.lastgroup or 0]
+        return None if named in _NOBODY else named
 
     def one_channel() -> str | None:
         channels = _channels(situation) or []
+        if len(channels) > 1 and len(first) == 1 and _THRESHOLD.search(reading.folded):
+            # "Tank 2 rises above 6 m" is of its level: the channel that is measured in such a unit.
+            channels = _measured_like(channels, reading.unit, situation)
         return channels[0] if len(channels) == 1 else None
 
     def bound() -> float | int | None:
         field = declared.input_model.model_fields.get("limit")
         if field is not None and float in get_args(field.annotation):
             above = _THRESHOLD.search(reading.folded)
-            return float(above[1]) if above and one_channel() else None
-        return int(limit[1]) if limit else None
+            name = one_channel()
+            return _in_own_unit(float(above[1]), name, situation) if above and name else None
+        said = None if limit is None else limit[1] or limit[2]
+        return None if said is None else _COUNTS.get(said) or int(said)
 
     def matched(pattern: re.Pattern[str]) -> str | None:
         found = pattern.search(reading.folded)
@@ -328,6 +386,23 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
     }
 
 
+def _unit_of(name: str, situation: Situation) -> str:
+    return next((c.unit for s in situation.names.streams for c in s.channels if c.name == name), "")
+
+
+def _in_own_unit(value: float, name: str, situation: Situation) -> float:
+    """A threshold in the unit of its channel: ``above 20 ft`` of a level in metres is 6.096."""
+    other = convert(value, situation.reading.unit, _unit_of(name, situation))
+    return value if other is None else other
+
+
+def _measured_like(channels: list[str], unit: str, situation: Situation) -> list[str]:
+    fitting = [
+        name for name in channels if unit and dimension_of(_unit_of(name, situation)) == dimension_of(unit)
+    ]
+    return fitting or [name for name in channels if name.rsplit(".", 1)[-1] == "level"]
+
+
 def _constants(example: Example | None, fields: set[str]) -> dict[str, Any]:
     if example is None:
         return {}
@@ -344,6 +419,11 @@ def fill(declared: Operation, example: Example | None, situation: Situation) -> 
     """
     fields = declared.input_model.model_fields
     arguments = _constants(example, set(fields))
+    for name, outright in said_outright(declared.name, situation.reading.folded).items():
+        if outright is None:
+            arguments.pop(name, None)
+        else:
+            arguments[name] = outright
     fillers, note = _filler(situation, declared), ""
     free = {} if example is None else _rest(example, situation.reading.folded.rstrip("?!. "))
     for name, field in fields.items():

@@ -26,13 +26,14 @@ _NUMBERS = {
             "fifteen",
         ]
     )
-} | {"a": 1.0, "an": 1.0, "twenty": 20.0, "thirty": 30.0, "forty": 40.0, "forty-five": 45.0, "ninety": 90.0}
+} | {"a": 1.0, "an": 1.0, "twenty": 20.0, "thirty": 30.0, "forty": 40.0, "forty-five": 45.0,
+       "fifty": 50.0, "sixty": 60.0, "ninety": 90.0, "a hundred": 100.0}  # fmt: skip
 _UNITS = (
-    (r"seconds?|secs?|s", 1 / 3600),
-    (r"minutes?|mins?", 1 / 60),
-    (r"hours?|hrs?|h", 1.0),
-    (r"days?|d", 24.0),
-    (r"weeks?|wks?|w", 168.0),
+    (r"seconds?|secs?|sekunden?|secondes?|segundos?|s", 1 / 3600),
+    (r"minutes?|mins?|minuten|minutos?|minuti", 1 / 60),
+    (r"hours?|hrs?|stunden?|std|heures?|horas?|uren|uur|h", 1.0),
+    (r"days?|tagen?|tage?|jours?|d[ií]as?|d", 24.0),
+    (r"weeks?|wks?|wochen?|semaines?|semanas?|w", 168.0),
 )
 _DIGITS = r"\d+(?:[.,]\d+)?"
 _WORDS = r"(?:" + "|".join(sorted(_NUMBERS, key=len, reverse=True)) + r")"

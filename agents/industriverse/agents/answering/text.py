@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["FUNCTION_WORDS", "RELATED_WORDS", "fold", "nearest", "stem", "stems", "tokens"]
+__all__ = ["FUNCTION_WORDS", "RELATED_WORDS", "fold", "nearest", "stem", "stems", "tokens", "ungreeted"]
 
 _TOKEN = re.compile(r"[A-Z]{3,}|[a-z0-9]+(?:'[a-z]+)?")
 _SUFFIXES = ("ings", "ing", "edly", "ed", "ies", "es", "s", "ly")
@@ -166,6 +166,17 @@ def fold(text: str) -> str:
     )
     kept = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in plain)
     return _ABBREVIATED.sub(lambda match: _SHORT[match[0]], " ".join(kept.casefold().split()))
+
+
+_GREETING = re.compile(
+    r"^(?:(?:hi|hello|hey|yo|hmm+|um+|well|good (?:morning|evening|afternoon|day)|morning(?=[!,.])|sorry|me again|"
+    r"excuse me|quick question|thanks|thank you)(?: there| again| all| everybody)?[,.!:; ]+)+(?=\w+\W+\w)"
+)
+
+
+def ungreeted(folded: str) -> str:
+    """A folded text without the greeting that it begins with, if a question follows."""
+    return _GREETING.sub("", folded)
 
 
 def tokens(masked: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from industriverse.nvp.field_errors import (
     CoefficientError,
@@ -18,7 +19,16 @@ from industriverse.nvp.field_errors import (
 )
 from industriverse.nvp.grid import AXES, Boundary, Grid, minimal_flux
 
-__all__ = ["Coefficient", "Estimate", "Exchange", "FieldChannel", "FluxSolver", "Solver"]
+__all__ = [
+    "MAXIMUM_SUBSTEPS",
+    "Coefficient",
+    "Estimate",
+    "Exchange",
+    "FieldChannel",
+    "FluxSolver",
+    "Solver",
+    "wants_derivatives",
+]
 
 # A frame that needs more substeps than this is refused rather than left to run for minutes.
 MAXIMUM_SUBSTEPS = 20_000
@@ -71,6 +81,14 @@ class Estimate:
     state: Tensor
     difference: Tensor
     relative: Tensor
+
+
+def wants_derivatives(*parts: Tensor) -> bool:
+    """Whether somebody wants derivatives by one of these, which compiled code does not carry."""
+    if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
+        return True
+    duals = [forward_ad.unpack_dual(part) for part in parts]  # type: ignore[no-untyped-call]
+    return any(dual.tangent is not None for dual in duals)
 
 
 class Solver(abc.ABC):
@@ -142,9 +160,9 @@ class Solver(abc.ABC):
 
     def with_refinement(self, refinement: int) -> Self:
         """A copy with another multiple of the stable number of substeps."""
+        # Propagators belong to coefficients, grid and substep: the copy shares them.
         other = copy.copy(self)
         other.refinement = refinement
-        other._propagators = {}
         return other
 
     def value(self, name: str, like: Tensor) -> Tensor:

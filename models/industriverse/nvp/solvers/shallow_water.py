@@ -6,11 +6,17 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from industriverse.nvp.field_errors import FieldShapeError
 from industriverse.nvp.grid import AXES, Grid
-from industriverse.nvp.solvers.base import Coefficient, Estimate, Exchange, FieldChannel, FluxSolver
+from industriverse.nvp.solvers.base import (
+    Coefficient,
+    Estimate,
+    Exchange,
+    FieldChannel,
+    FluxSolver,
+    wants_derivatives,
+)
 from industriverse.nvp.solvers.second_law import blend_weight
 
 __all__ = ["ShallowWater"]
@@ -192,17 +198,9 @@ class ShallowWater(FluxSolver):
 
     def _rate(self, state: Tensor, accurate: bool) -> Exchange:
         """Face fluxes and sources per second; rim momentum fluxes of walls are sources."""
-        if accurate and not self._differentiated(state):
+        if accurate and not wants_derivatives(state, self.coefficients["gravity"]):
             return self._compiled_rate(state)
         return self._traced_rate(state, accurate)
-
-    def _differentiated(self, state: Tensor) -> bool:
-        """Whether somebody wants derivatives, which compiled code does not carry."""
-        parts = (state, self.coefficients["gravity"])
-        if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
-            return True
-        duals = [forward_ad.unpack_dual(part) for part in parts]  # type: ignore[no-untyped-call]
-        return any(dual.tangent is not None for dual in duals)
 
     def _compiled_rate(self, state: Tensor) -> Exchange:
         from industriverse.nvp.solvers._shallow_water_kernel import rates

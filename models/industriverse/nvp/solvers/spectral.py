@@ -14,6 +14,8 @@ __all__ = ["SpectralSolver", "check_circulation", "embed_spectrum", "etd_coeffic
 
 # 1 / 20! is below float64 rounding of phi_3 at |z| = 1.
 SERIES_TERMS = 18
+# A flow that changes its speed changes its substep; each costs as much as a hundred states.
+_PROPAGATORS_KEPT = 32
 
 
 def check_circulation(state: Tensor, solver: str) -> None:
@@ -159,6 +161,8 @@ class SpectralSolver(Solver):
         cache = self._propagators
         key = (grid.cells, step_s)
         if key not in cache:
+            if len(cache) >= _PROPAGATORS_KEPT:
+                cache.clear()
             cache[key] = etd_coefficients(self.linear(grid), step_s)
         return tuple(part.to(like.dtype) for part in cache[key])
 

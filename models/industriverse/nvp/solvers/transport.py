@@ -5,7 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from industriverse.nvp.field_errors import StabilityError
 from industriverse.nvp.grid import AXES, Grid
+from industriverse.nvp.solvers.base import MAXIMUM_SUBSTEPS
 
 __all__ = ["FaceVelocity", "corner_velocity", "transport_flux", "transport_substeps"]
 
@@ -79,7 +81,16 @@ def transport_flux(
         substeps: From `transport_substeps`; rounded up.
         accurate: Second order (van Leer slopes, SSPRK2 of Shu and Osher 1988) or, when false,
             first-order upwind Euler, whose every substep is doubly stochastic.
+
+    Raises:
+        StabilityError: The frame needs more substeps than are run.
     """
+    if not substeps <= MAXIMUM_SUBSTEPS:
+        raise StabilityError(
+            f"one frame of transport needs {substeps:.3g} substeps",
+            hint=f"shorten frame_s (now {frame_s} s) or lower the wind and the diffusivity: at most "
+            f"{MAXIMUM_SUBSTEPS} substeps",
+        )
     count = max(1, math.ceil(substeps))
     step_s = frame_s / count
     total = torch.zeros(*field.shape[:-2], 2, *field.shape[-2:], dtype=field.dtype)

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from industriverse.nvp.field_errors import FieldShapeError
 from industriverse.nvp.grid import Boundary, Grid, inverse_laplacian, to_field, to_spectrum
-from industriverse.nvp.solvers.base import Coefficient, FieldChannel
+from industriverse.nvp.solvers.base import Coefficient, FieldChannel, wants_derivatives
 from industriverse.nvp.solvers.second_law import bounded_fluctuation, squared_fluctuation
 from industriverse.nvp.solvers.spectral import SpectralSolver, check_circulation, embed_spectrum
+
+if TYPE_CHECKING:
+    from industriverse.nvp.solvers._vorticity_kernel import Symbols
 
 __all__ = ["Vorticity"]
 
@@ -116,6 +119,32 @@ class Vorticity(SpectralSolver):
             return rate
         forced = to_spectrum(self.forcing.to(real))
         return rate + embed_spectrum(forced, self.grid.cells, grid.cells)
+
+    def _march(self, spectrum: Tensor, grid: Grid, like: Tensor, steps: int) -> Tensor:
+        if wants_derivatives(like, *self.coefficients.values()):
+            return super()._march(spectrum, grid, like, steps)
+        from industriverse.nvp.solvers._vorticity_kernel import march
+
+        parts = self._coefficients(grid, self.frame_s / steps, like)
+        tables = tuple(part.reshape(-1, *part.shape[-2:]) for part in parts)
+        return march(spectrum[:, 0], self._symbols(grid, like), tables, steps)[:, None]
+
+    def _symbols(self, grid: Grid, like: Tensor) -> "Symbols":
+        from industriverse.nvp.solvers._vorticity_kernel import Symbols
+
+        keep, (kx, ky) = _filter(grid.cells), grid.wavenumbers()
+        inverse = inverse_laplacian(grid) * keep
+        forced = torch.zeros(*keep.shape, dtype=torch.complex128)
+        if self.forcing is not None:
+            forced = embed_spectrum(to_spectrum(self.forcing.double()), self.grid.cells, grid.cells)
+        real = like.dtype
+        return Symbols(
+            (kx * inverse).to(real),
+            (ky * inverse).to(real),
+            ((kx**2 - ky**2) * keep).to(real),
+            (kx * ky * keep).to(real),
+            forced.to(real.to_complex()),
+        )
 
     def guard(self, before: Tensor, after: Tensor) -> Tensor:
         """Scales the field where rounding or under-resolution raised the enstrophy of an unforced flow."""

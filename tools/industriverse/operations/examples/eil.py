@@ -4,7 +4,18 @@ from typing import Final
 
 from industriverse.operations.examples import asked
 
-__all__ = ["ATTENTION", "DECIDE", "EVENTS", "EXPECT", "FEEDBACK", "PROVE", "REFLECT", "REGIME"]
+__all__ = [
+    "ATTENTION",
+    "CERTIFICATES",
+    "CHALLENGE",
+    "DECIDE",
+    "EVENTS",
+    "EXPECT",
+    "FEEDBACK",
+    "PROVE",
+    "REFLECT",
+    "REGIME",
+]
 
 REGIME: Final = asked(
     "Is the water network calm?",
@@ -230,4 +241,26 @@ FEEDBACK: Final = asked(
     stream="water",
     subject="t-0123456789ab",
     verdict="false",
+)
+
+CERTIFICATES: Final = asked(
+    "Is the chain of certificates of water whole?",
+    "list the certificates of water",
+    "do the certificates of water follow one another",
+    "is there a gap in the certificates",
+    "was a certificate of the water network altered",
+    "check the chain of proofs of water",
+    "which windows of water are certified",
+    "how many certificates does the water network have",
+    "was the latest certificate of water challenged with a fresh nonce",
+    stream="water",
+)
+
+CHALLENGE: Final = asked(
+    "Challenge the pump of the practice plant",
+    "begin a challenge with a fresh nonce",
+    "commission the watermark on the actuator",
+    "end the challenge",
+    "excite the actuator by a secret pattern",
+    plant_id="practice",
 )

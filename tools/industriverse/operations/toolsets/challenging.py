@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from industriverse.operations.challenging import Session, find_actuator
 from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError, OperationError
-from industriverse.operations.registry import Example, OperationInput, operation
+from industriverse.operations.examples.eil import CERTIFICATES, CHALLENGE
+from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.services import Services
 from industriverse.operations.times import time_text
 
@@ -243,7 +244,7 @@ def _certificates(services: Services, request: CertificatesInput) -> Certificate
     return CertificatesOutput(stream=request.stream, certificates=items, statement=statement)
 
 
-@operation("eil_challenge", toolset="eil", scope="act", title="Challenge an actuator")
+@operation("eil_challenge", toolset="eil", scope="act", title="Challenge an actuator", examples=CHALLENGE)
 async def eil_challenge(request: ChallengeInput, context: OperationContext) -> ChallengeOutput:
     """Excite an actuator of a SIMULATED plant by a secret pattern, so that eil_prove tells live data from a replay.
 
@@ -263,7 +264,7 @@ async def eil_challenge(request: ChallengeInput, context: OperationContext) -> C
     scope="read",
     title="Certificates of a stream",
     read_only=True,
-    examples=(Example("Is the chain of certificates of water whole?", {"stream": "water"}),),
+    examples=CERTIFICATES,
 )
 async def eil_certificates(request: CertificatesInput, context: OperationContext) -> CertificatesOutput:
     """List a stream's certificates and check that each follows the one before: a gap or another order is refused.

@@ -24,7 +24,7 @@ class ReviewOutput(BaseModel):
     plan_id: str
     verdict: Literal["helps", "no_difference", "worse"]
     gain: float = Field(
-        description="Relative drop of free energy and loss that keeping it brings; below 0 it harms"
+        description="Drop of expected free energy that keeping it brings, nats; below 0 it harms"
     )
     free_energy_with_kt: float
     free_energy_without_kt: float

@@ -1,16 +1,20 @@
 """The shield toolset: threats, why they are threats, what to do about them, and doing it."""
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from industriverse.operations.context import ApprovalRequest, OperationContext
-from industriverse.operations.desk import incident_criticality, require_mode, techniques_of
+from industriverse.operations.desk import require_mode, techniques_of
 from industriverse.operations.errors import NotAllowedError, OperationError
 from industriverse.operations.examples import shield as examples
 from industriverse.operations.incidents import event_ticket_of, incident_of, tickets_of
+from industriverse.operations.kept_reads import Dated
 from industriverse.operations.past import nearest_past_incident
 from industriverse.operations.registry import OperationInput, operation
 from industriverse.operations.responding import act_on_plan, check_plan, draft_plan, revert_plan
 from industriverse.operations.services import Services
+from industriverse.operations.threats import IncidentItem, ThreatsInput, ThreatsOutput, list_threats
 from industriverse.operations.times import time_text
 from industriverse.shield.explain import explain
 from industriverse.shield.plan import Plan
@@ -38,55 +42,16 @@ __all__ = [
     "shield_threats",
 ]
 
-MOST_INCIDENTS = 50
-
-
-class ThreatsInput(OperationInput):
-    """Which incidents."""
-
-    stream: str | None = Field(default=None, description="Only incidents of this stream")
-    incident_id: str | None = Field(default=None, description="Only this incident")
-    open_only: bool = Field(default=False, description="Leave out incidents that are closed")
-
-
-class IncidentItem(BaseModel):
-    """Tickets that concern one asset."""
-
-    id: str
-    stream: str
-    entity: str
-    opened: str
-    closed: str | None
-    tickets: list[str]
-    ticket_times: list[str]
-    criticality: float = Field(description="Criticality index of its strongest ticket, 0 to 100")
-    status: str = Field(description="open, acknowledged or closed by people")
-    assignee: str
-    suppressed: bool = Field(description="Somebody gave a reason not to be told, which still holds")
-
-
-class ThreatsOutput(BaseModel):
-    """Incidents, newest first."""
-
-    incidents: list[IncidentItem]
-    total: int
-
-    def __str__(self) -> str:
-        if not self.incidents:
-            return "no incidents"
-        lines = [f"{self.total} incidents"]
-        lines += [
-            f"{item.id}: {item.entity} on {item.stream}, {len(item.tickets)} tickets since {item.opened}, "
-            f"{'closed ' + item.closed if item.closed else 'open'}"
-            for item in self.incidents
-        ]
-        return "\n".join(lines)
+UNWORDED = "This is the plain explanation: only a tool call over MCP can reach the client's own model."
 
 
 class ExplainInput(OperationInput):
     """Which incident."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
+    wording: Literal["plain", "client"] = Field(
+        default="plain", description="client: your own model words it (MCP sampling), its numbers checked"
+    )
 
 
 class SensorItem(BaseModel):
@@ -129,16 +94,20 @@ class ExplainOutput(BaseModel):
         default=None, description="Id of the earlier incident most like this one"
     )
     text: str
+    words: str = Field(
+        default="", description="The same in the words of the client's own model, if it was asked"
+    )
+    note: str = Field(default="", description="Who worded it, or why it is the plain explanation")
 
     def __str__(self) -> str:
-        return self.text
+        return "\n\n".join(part for part in (self.words, self.text, self.note) if part)
 
 
 class PlanInput(OperationInput):
     """Which incident to answer."""
 
     incident_id: str = Field(description="Id of the incident, from shield_threats")
-    reversible_only: bool = Field(default=False, description="Leave out what cannot be undone")
+    alone: bool = Field(default=False, description="Only what can be undone, and only if service is at stake")
 
 
 class PlannedAction(BaseModel):
@@ -168,6 +137,7 @@ class PlanOutput(BaseModel):
     expected_free_energy_kt: float
     expected_loss: float
     loss_unit: str
+    service_requested: float = Field(description="Service asked for over the horizon, in the loss's unit")
     rationale: str
     text: str
 
@@ -244,34 +214,15 @@ async def shield_threats(request: ThreatsInput, context: OperationContext) -> Th
     """List incidents: tickets fused by the asset that they implicate, newest first.
 
     Raises:
-        NotFoundError: If the incident asked for does not exist.
+        NotFoundError: If the incident or the stream asked for does not exist.
     """
+    platform = context.platform
 
-    def read(services: Services) -> ThreatsOutput:
-        if request.incident_id is not None:
-            found = [incident_of(services, request.incident_id)]
-        else:
-            found = list(services.shield.incidents(open_only=request.open_only))[::-1]
-        found = [incident for incident in found if request.stream in (None, incident.stream)]
-        items = [
-            IncidentItem(
-                id=incident.id,
-                stream=incident.stream,
-                entity=incident.entity,
-                opened=time_text(incident.opened_ns),
-                closed=None if incident.closed_ns is None else time_text(incident.closed_ns),
-                tickets=list(incident.tickets),
-                ticket_times=[time_text(ticket.onset_ns) for ticket in tickets_of(services, incident)],
-                criticality=incident_criticality(services, incident),
-                status=services.triage.handling(incident.id).status,
-                assignee=services.triage.handling(incident.id).assignee,
-                suppressed=services.triage.suppressed_by(incident, services.clock()) is not None,
-            )
-            for incident in found[:MOST_INCIDENTS]
-        ]
-        return ThreatsOutput(incidents=items, total=len(found))
+    async def read() -> Dated[ThreatsOutput]:
+        return await platform.run(list_threats, platform.services, request)
 
-    return await context.platform.run(read, context.platform.services)
+    key = (request.stream, request.incident_id, request.open_only)
+    return await platform.shield_reads.get_dated(key, ThreatsOutput, read)
 
 
 @operation(
@@ -337,6 +288,7 @@ async def shield_explain(request: ExplainInput, context: OperationContext) -> Ex
                 for tag in tags
             ],
             text=text,
+            note=UNWORDED if request.wording == "client" else "",
         )
 
     return await context.platform.run(read, context.platform.services)
@@ -365,7 +317,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         context.platform.services,
         request.incident_id,
         context.principal.name,
-        reversible_only=request.reversible_only,
+        alone=request.alone,
     )
     return PlanOutput(
         plan_id=signed_id,
@@ -391,6 +343,7 @@ async def shield_plan(request: PlanInput, context: OperationContext) -> PlanOutp
         expected_free_energy_kt=plan.expected.free_energy_excess_kt,
         expected_loss=plan.expected.loss,
         loss_unit=plan.expected.loss_unit,
+        service_requested=plan.do_nothing.requested,
         rationale=plan.rationale,
         text=plan_text(plan),
     )

@@ -9,6 +9,7 @@ from industriverse.eil.calibration import REFRACTORY_S, SECONDS_PER_DAY
 from industriverse.eil.detector import Detector
 from industriverse.shield.fusion.criticality import criticality_index, evidence_share
 from industriverse.shield.fusion.witnesses import (
+    HEADS,
     WITNESSES,
     RawWitness,
     ShieldModel,
@@ -28,7 +29,6 @@ AGREES_AT = -np.log(0.01)  # nats from which a witness speaks against equilibriu
 KEEPER_GAIN = 0.6  # as in the detection core: of the Gumbel spread, an excursion too many or too few
 KEEPER_LIMIT = 2.5
 EXCURSION_TICKETS = 1
-_HEADS = {"EIL": 0, "MIC": 5, "UPD": 6}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +117,7 @@ class ShieldMonitor:
             agreeing=agreeing,
             quorum=agreeing >= QUORUM,
             alarm=self._decide(evidence, copies > 0.0)
-            if len(model.phases) < 3
+            if len(model.phases) < len(HEADS) or not model.calibration.certified
             else readings.alarm | (copies > 0.0),
             witnesses=nats,
             copies=copies,
@@ -168,6 +168,6 @@ def _corroborated(nats: Array, copies: Array, phases: tuple[str, ...]) -> Array:
     One phase by itself is often right and sometimes surprised by a plant that has moved on; the index, which
     may isolate an asset, takes the second strongest.
     """
-    shares = np.stack([evidence_share(np.exp(-nats[:, _HEADS[phase]])) for phase in phases], axis=1)
+    shares = np.stack([evidence_share(np.exp(-nats[:, HEADS[phase]])) for phase in phases], axis=1)
     second = np.sort(shares, axis=1)[:, -2] if len(phases) > 1 else shares[:, 0]
     return np.maximum(second, np.where(copies > 0.0, evidence_share(np.exp(-np.minimum(copies, 20.0))), 0.0))

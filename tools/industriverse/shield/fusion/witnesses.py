@@ -37,7 +37,9 @@ PHASES: Final = {
 }
 MINIMUM_CLEAN_ROWS = 250
 SMOOTHING_SAMPLES = 4.0
-FUSION_WEIGHTS: Final = {"EIL": 0.6, "MIC": 0.2, "UPD": 0.2}
+HEADS: Final = {"EIL": 0, "MIC": 5, "UPD": 6}  # the witness that speaks for a phase
+WEIGHTS: Final = {"EIL": 0.1, "MIC": 0.1, "UPD": 0.8}  # of the e-values of the phases
+CALIBRATOR: Final = 0.5  # kappa of e = kappa p^(kappa - 1)
 COPY_LIMIT = 60.0
 LEVEL_SAMPLES = 256.0
 LARGEST_SQUARE = 25.0  # of a relation in one sample: an attack cannot teach the shield to forgive it
@@ -194,18 +196,20 @@ def independent_exceedances(raw: Array, tail: Array) -> float:
     return float(max(1, int(beyond[0]) + int((beyond[1:] & ~beyond[:-1]).sum())))
 
 
-def fused_evidence(nats: Array, *, phases: tuple[str, ...] = tuple(FUSION_WEIGHTS)) -> Array:
-    """Weighted mean over phases of what their witnesses say, nats, shape (n,).
+def fused_evidence(nats: Array, *, phases: tuple[str, ...] = tuple(HEADS)) -> Array:
+    """Logarithm of the mean over phases of the e-values of what they say, nats, shape (n,).
 
-    The detection core is heard through its own fused score (the witness ``equilibrium``).
+    Each p-value becomes ``e = kappa p^(kappa - 1)``; a mean of e-values is one whatever their dependence, so that
+    one budget is shared and none is split (Vovk & Wang, "E-values: calibration, combination and applications", Ann.
+    Statist. 49, 2021). The detection core is heard through its own fused score (the witness ``equilibrium``).
 
     Args:
         nats: -log p of the witnesses, shape (n, 7).
         phases: Phases that are heard; their weights are scaled to sum to 1.
     """
-    heads = {"EIL": 0, "MIC": 5, "UPD": 6}
-    total = sum(FUSION_WEIGHTS[phase] for phase in phases)
-    return np.asarray(sum(FUSION_WEIGHTS[phase] / total * nats[:, heads[phase]] for phase in phases))
+    heads, weights = [HEADS[phase] for phase in phases], np.array([WEIGHTS[phase] for phase in phases])
+    values = CALIBRATOR * np.exp((1.0 - CALIBRATOR) * nats[:, heads])
+    return np.asarray(np.log(values @ (weights / weights.sum())))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,7 +243,7 @@ class ShieldModel:
         *,
         budget_per_day: float = 1.0,
         balances: tuple[Balance, ...] = (),
-        phases: tuple[str, ...] = tuple(FUSION_WEIGHTS),
+        phases: tuple[str, ...] = tuple(HEADS),
     ) -> "ShieldModel":
         """Fit all phases on clean rows, and calibrate them on rows ahead of each fit.
 
@@ -251,9 +255,9 @@ class ShieldModel:
                 f"{len(clean)} clean rows are too few for the shield",
                 hint=f"give at least {MINIMUM_CLEAN_ROWS}",
             )
-        unknown = set(phases) - set(FUSION_WEIGHTS)
+        unknown = set(phases) - set(HEADS)
         if unknown or not phases:
-            raise AnalysisError(f"phases are {phases}", hint=f"choose among {', '.join(FUSION_WEIGHTS)}")
+            raise AnalysisError(f"phases are {phases}", hint=f"choose among {', '.join(HEADS)}")
         raw = forward_chained(clean, budget_per_day, balances)
         tails = np.vstack([fit_tail(column) for column in raw.T])
         nats = np.stack([negative_log_tail(raw[:, k], tails[k]) for k in range(len(WITNESSES))], axis=1)

@@ -1,23 +1,44 @@
 """A bus topic as a log in SQLite: publish appends, each consumer keeps its own place, nothing is lost in between."""
 
+import json
 import sqlite3
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from industriverse.shield.errors import CollectorError
 from industriverse.storage import open_durable
 
-__all__ = ["BusTopic"]
+__all__ = ["BusMessage", "BusTopic"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     topic TEXT NOT NULL, position INTEGER NOT NULL, payload BLOB NOT NULL, PRIMARY KEY (topic, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS header (
+    topic TEXT NOT NULL, position INTEGER NOT NULL, fields TEXT NOT NULL, PRIMARY KEY (topic, position)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS place (
     topic TEXT NOT NULL, consumer TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (topic, consumer)
 ) STRICT, WITHOUT ROWID;
 """
 MAXIMUM_PAYLOAD = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BusMessage:
+    """A message with what its publisher said of it.
+
+    Attributes:
+        position: Its place in the topic, from 1.
+        payload: The message.
+        headers: Such as ``traceparent``; lower-case names.
+    """
+
+    position: int
+    payload: bytes
+    headers: Mapping[str, str]
 
 
 class BusTopic:
@@ -41,8 +62,12 @@ class BusTopic:
                 f"cannot open the bus {path} ({error})", hint="give a writable file"
             ) from error
 
-    def publish(self, *payloads: bytes) -> int:
+    def publish(self, *payloads: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Append messages in one transaction; the position of the last.
+
+        Args:
+            payloads: The messages.
+            headers: Said of each of them, such as the trace under which they were made.
 
         Raises:
             CollectorError: If one is too large.
@@ -57,6 +82,10 @@ class BusTopic:
             ).fetchone()[0]
             rows = [(self._topic, last + k, payload) for k, payload in enumerate(payloads, start=1)]
             self._connection.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+            if headers:
+                fields = json.dumps(dict(headers))
+                said = [(self._topic, position, fields) for _, position, _ in rows]
+                self._connection.executemany("INSERT INTO header VALUES (?, ?, ?)", said)
             self._connection.execute("COMMIT")
         return int(last) + len(payloads)
 
@@ -68,6 +97,19 @@ class BusTopic:
                 "(SELECT position FROM place WHERE topic = ? AND consumer = ?), 0) ORDER BY position LIMIT ?",
                 (self._topic, self._topic, consumer, most),
             ).fetchall()
+
+    def messages(self, consumer: str, *, most: int) -> list[BusMessage]:
+        """The next messages of a consumer with their headers."""
+        found = self.read(consumer, most=most)
+        if not found:
+            return []
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT position, fields FROM header WHERE topic = ? AND position BETWEEN ? AND ?",
+                (self._topic, found[0][0], found[-1][0]),
+            ).fetchall()
+        headers = {position: json.loads(fields) for position, fields in rows}
+        return [BusMessage(position, payload, headers.get(position, {})) for position, payload in found]
 
     def commit(self, consumer: str, position: int) -> None:
         """Say that a consumer has dealt with everything up to a position."""
