@@ -32,6 +32,7 @@ from prepared_plant import copied, opened, prepared  # noqa: E402
 SETS = {
     "tuning": "questions_tuning.jsonl",
     "third": "questions_third.jsonl",
+    "fourth": "questions_fourth.jsonl",
     "first": "questions_first.jsonl",
     "held-out": "questions_held_out.jsonl",
 }
