@@ -1,6 +1,9 @@
 """Orders and what is near to the plant but out of scope are told from questions, whoever asks."""
 
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,10 +11,12 @@ from industriverse.agents.answering.moments import read_times
 from industriverse.agents.answering.naming import read_naming
 from industriverse.agents.answering.orders import orders
 from industriverse.agents.answering.text import fold, ungreeted
+from industriverse.cli.main import main
 from industriverse.operations.asking import KnownNames, KnownStream
 from industriverse.operations.examples.further import styles
 from industriverse.operations.registry import registry
 from industriverse.operations.toolsets import load
+from industriverse.physics import IndustriverseError
 from industriverse.signals import Channel
 
 load()
@@ -131,3 +136,11 @@ def test_every_verb_that_reads_has_questions_and_every_other_has_some_or_takes_d
     }
     without = {declared.name for declared in registry if not declared.examples}
     assert without <= takes_data, "give a new verb questions in operations/examples"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "why " * 2500])
+def test_an_empty_or_endless_question_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["ask", "--home", str(tmp_path / "home"), text])
+    assert said.exit_code != 0
+    assert "write 1 to 600 characters" in str(said.exception or "") + said.output
+    assert said.exception is None or isinstance(said.exception, SystemExit | IndustriverseError)

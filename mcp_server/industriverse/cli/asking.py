@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from industriverse.operations.context import LOCAL_OPERATOR, ApprovalAnswer, ApprovalRequest, OperationContext
-from industriverse.operations.errors import HomeInUseError
+from industriverse.operations.errors import HomeInUseError, InvalidArgumentsError
 from industriverse.operations.home import Home, default_home
-from industriverse.operations.toolsets.asking import AskInput, AskOutput, ask_output, question_of
+from industriverse.operations.toolsets.asking import (
+    LONGEST_QUESTION,
+    AskInput,
+    AskOutput,
+    ask_output,
+    question_of,
+)
 
 if TYPE_CHECKING:
     from industriverse.operations.platform import Platform
@@ -61,6 +67,18 @@ async def _answer(platform: "Platform", request: AskInput, act: bool) -> AskOutp
     return ask_output(await answers.answer(question, context, approve=_approve), question.conversation)
 
 
+def _request(text: str, conversation: str, mode: str, zone: str) -> AskInput:
+    """What is asked, with a plain word on a question that is empty or too long."""
+    length = len(text.strip())
+    if not 1 <= length <= LONGEST_QUESTION:
+        raise InvalidArgumentsError(
+            f"question: it has {length} characters", hint=f"write 1 to {LONGEST_QUESTION} characters"
+        )
+    return AskInput.model_validate(
+        {"question": text.strip(), "conversation": conversation, "mode": mode, "zone": zone}
+    )
+
+
 def _owned(folder: Path) -> Home:
     try:
         return Home(folder)
@@ -78,9 +96,7 @@ def put_questions(
 
     conversation = secrets.token_urlsafe(12)
     for text in _questions(question):
-        request = AskInput.model_validate(
-            {"question": text, "conversation": conversation, "mode": mode, "zone": zone}
-        )
+        request = _request(text, conversation, mode, zone)
         answered = ask_server(request, server, token)
         click.echo(answered.model_dump_json() if as_json else str(answered))
 
@@ -97,9 +113,7 @@ def answer_questions(
 
             async def talk() -> None:
                 for text in _questions(question):
-                    request = AskInput.model_validate(
-                        {"question": text, "conversation": conversation, "mode": mode, "zone": zone}
-                    )
+                    request = _request(text, conversation, mode, zone)
                     answered = await _answer(platform, request, act)
                     click.echo(answered.model_dump_json() if as_json else str(answered))
 

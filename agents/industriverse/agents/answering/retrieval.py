@@ -43,6 +43,8 @@ __all__ = ["RetrievalAnswers", "known_questions"]
 PAGES = "documentation"
 EXAMPLE_STREAM = "water"
 """The stream that examples speak of."""
+SHOWN = ("eil_regime", "shield_threats", "shield_explain", "nvp_forecast", "eil_decide", "platform_status")
+"""Verbs whose first questions are shown to who asked for something else."""
 LEAST_SCORE = 0.2
 """Below this no verb is near enough; this and the next by leaving out one style of asking after the other."""
 FOREIGN_WORD = 0.06
@@ -222,8 +224,10 @@ class RetrievalAnswers:
         return best.score - outside_score < FOREIGN_WORD * min(foreign, MOST_FOREIGN_WORDS)
 
     def _topics(self) -> str:
-        titles = [f"“{o.examples[0].question}”" for o in self._registry if o.examples and o.read_only]
-        return "I can answer, for instance: " + ", ".join(titles[:8])
+        titles = [
+            f"“{self._registry[name].examples[0].question}”" for name in SHOWN if name in self._registry
+        ]
+        return "I can answer, for instance: " + ", ".join(titles)
 
     @cached_property
     def _documentation(self) -> Pages:

@@ -12,7 +12,15 @@ from industriverse.operations.context import OperationContext
 from industriverse.operations.errors import InvalidArgumentsError
 from industriverse.operations.registry import OperationInput, operation
 
-__all__ = ["AskInput", "AskOutput", "FactItem", "ask_output", "platform_ask", "question_of"]
+__all__ = [
+    "LONGEST_QUESTION",
+    "AskInput",
+    "AskOutput",
+    "FactItem",
+    "ask_output",
+    "platform_ask",
+    "question_of",
+]
 
 LONGEST_QUESTION = 600
 
