@@ -150,7 +150,7 @@ def unlearnt(style: str) -> tuple[str, ...]:
     return (style, *AFTER_READING) if style in OTHER_AUTHORS else (style,)
 
 
-def print_styles(platform: Platform, chosen: list[str]) -> None:
+def print_styles(platform: Platform, wanted: list[str]) -> None:
     """Leave out one style of asking after the other, and ask its questions; nothing is called."""
     from importlib import import_module
 
@@ -166,7 +166,7 @@ def print_styles(platform: Platform, chosen: list[str]) -> None:
 
     import_module("industriverse.agents.answering.retrieval").invoke = not_called  # type: ignore[attr-defined]
     context, total = OperationContext(platform, LOCAL_OPERATOR), Counter[str]()
-    for style, by_verb in ((s, b) for s, b in styles().items() if not chosen or s in chosen):
+    for style, by_verb in ((s, b) for s, b in styles().items() if not wanted or s in wanted):
         answers, found = (
             RetrievalAnswers(registry, Conversations(platform.clock), unlearnt(style)),
             Counter[str](),
