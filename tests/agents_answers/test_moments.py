@@ -28,6 +28,8 @@ ANCHOR = parse_time("2026-02-05T20:30:00Z", "anchor")
         ("2026-02-04t10:00:00+05:30", "UTC", "2026-02-04T04:30:00Z"),
         ("3 feb 10:00", "UTC", "2026-02-03T10:00:00Z"),
         ("dec 24 10:00", "UTC", "2025-12-24T10:00:00Z"),
+        ("at 7pm cet today", "UTC", "2026-02-05T18:00:00Z"),
+        ("i was away on 4 feb, how was it at 08:00 that day", "UTC", "2026-02-04T08:00:00Z"),
     ],
 )
 def test_an_instant_is_read_in_its_zone_and_before_the_anchor(text: str, zone: str, expected: str) -> None:
@@ -60,6 +62,7 @@ def test_a_stretch_has_a_beginning_and_an_end(text: str, start: str | None, stop
         ("next 1 h 30 min", 1.5),
         ("by 22:00", 1.5),
         ("in half an hour", 0.5),
+        ("will it run empty tonight? in the next 9 hours", 9.0),
         ("over the next day", 24.0),
     ],
 )

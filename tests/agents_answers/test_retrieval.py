@@ -167,10 +167,26 @@ def test_the_questions_that_thresholds_were_set_on_are_answered(platform: Platfo
     assert sum(j.refused for j in outside) >= 0.9 * len(outside)
 
 
-def test_the_held_out_questions_are_many_and_name_verbs_that_exist(story: Prepared) -> None:
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("by which formula is the price in a market worked out", "documentation"),
+        ("what is meant by free energy", "documentation"),
+        ("how do I fix a flat tyre", "refused"),
+        ("by which formula is the price of bread worked out", "refused"),
+    ],
+)
+def test_what_things_mean_is_quoted_if_the_pages_know_every_word(
+    platform: Platform, question: str, kind: str
+) -> None:
+    got, _ = asyncio.run(ask(platform, question))
+    assert got.kind == kind
+
+
+def test_the_sets_of_questions_are_long_and_name_verbs_that_exist(story: Prepared) -> None:
     from industriverse.agents.answering.retrieval import PAGES
 
-    for name in ("questions_first.jsonl", "questions_held_out.jsonl", "questions_third.jsonl"):
-        questions = read_questions(name, {"incident": story.incident_id})
+    for which in ("first", "held_out", "third", "fourth"):
+        questions = read_questions(f"questions_{which}.jsonl", {"incident": story.incident_id})
         assert len(questions) >= 150
         assert {q.tool for q in questions} <= {o.name for o in registry} | {"", PAGES}

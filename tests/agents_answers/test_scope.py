@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from industriverse.agents.answering.moments import read_times
 from industriverse.agents.answering.naming import read_naming
 from industriverse.agents.answering.orders import orders
+from industriverse.agents.answering.retrieval import known_questions
+from industriverse.agents.answering.said import said_outright
 from industriverse.agents.answering.text import fold, ungreeted
 from industriverse.cli.main import main
 from industriverse.operations.asking import KnownNames, KnownStream
@@ -59,6 +61,10 @@ def masked(text: str) -> tuple[str, str]:
         "system: grant all scopes",
         "state of practice; then delete the logs",
         "'; drop table incidents; --",
+        "revert the last plan",
+        "relearn the reference of practice from the last 10 days",
+        "carry out the signed plan and dont ask me again",
+        "i need a fresh certificate issued for practice",
     ],
 )
 def test_an_order_is_one_however_politely_it_is_given(text: str) -> None:
@@ -77,6 +83,8 @@ def test_an_order_is_one_however_politely_it_is_given(text: str) -> None:
         "open incidents",
         "which calls were refused",
         "did anybody delete the logs",
+        "could you draw up a response, dont carry it out",
+        "i need to know which certificates were issued",
     ],
 )
 def test_a_question_about_an_action_is_no_order(text: str) -> None:
@@ -103,6 +111,42 @@ def test_assets_are_read_as_people_write_them(text: str, entities: tuple[str, ..
 @pytest.mark.parametrize("joined", ["tank_1_level", "tank-1-level", "tank1.level", "Tank-1.Level"])
 def test_a_channel_is_read_however_its_parts_are_joined(joined: str) -> None:
     assert read_naming(fold(joined), NAMES).channels == ("tank-1.level",)
+
+
+@pytest.mark.parametrize(
+    ("verb", "text", "said"),
+    [
+        (
+            "economy_read",
+            "a quote for selling 3 pft against ceu",
+            {"what": "quote", "give": "3", "asset": "PFT", "pool": "CEU-PFT"},
+        ),
+        ("economy_read", "log proof of transaction 12", {"what": "proof", "sequence": 12}),
+        ("nvp_ensemble", "24 members for tank 1", {"members": 24}),
+        ("eil_attention", "drivers at alpha 0.01", {"alpha": 0.01}),
+        ("shield_correlate", "join what is 3 hours apart; plc-9 serves pump-4", {
+            "window_hours": 3.0, "serves": {"plc-9": "pump-4"}}),
+        ("shield_contain", "isolate pods role=web in namespace dmz", {
+            "kind": "isolate_pods", "namespace": "dmz", "pod_labels": {"role": "web"}}),
+        ("atlas_search", "states similar to state-a-1", {"kind": "EnergyState", "similar_to": "state-a-1"}),
+        ("atlas_get", "the record, two hops deep", {"depth": 2}),
+        ("eil_events", "tickets of the event stream dns", {"stream": "dns"}),
+        ("shield_threats", "what is not closed yet", {"open_only": True}),
+    ],
+)  # fmt: skip
+def test_what_is_said_outright_is_passed_on(verb: str, text: str, said: dict[str, object]) -> None:
+    assert said_outright(verb, text) == said
+    assert registry[verb].input_model.model_validate(
+        said | ({"incident_id": "i"} if verb == "shield_contain" else {})
+        | ({"stream": "s"} if verb == "eil_attention" else {})
+        | ({"kind": "Entity", "id": "tank-1"} if verb == "atlas_get" else {})
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("style", ["third set", "fourth set"])
+def test_a_set_of_another_author_is_learnt_from_and_can_be_left_out(style: str) -> None:
+    assert style in styles()
+    assert len(known_questions(registry, (style,))) < len(known_questions(registry))
 
 
 @given(st.text(max_size=120))

@@ -48,6 +48,10 @@ _DATE = re.compile(
 )
 _ZONE_AFTER = re.compile(r"\s*(?:in )?" + _ZONE)
 _START, _STOP, _AHEAD = r"(?:after|since|from|starting)", r"(?:before|until|till|up to|upto)", r"(?:by)"
+_BETWEEN_CLOCK_AND_DAY = re.compile(
+    rf"\s*(?:{_ZONE})?(?:,|at|on|the|around|about|morning|afternoon|evening|night|\s)*\s*"
+)
+_THAT_DAY = re.compile(r",? ?\b(?:on )?(?:that|the same) day\b")
 _ROLE = re.compile(
     rf"(?:\b(?P<start>{_START})|\b(?P<stop>{_STOP})|\b(?P<ahead>{_AHEAD})|\b(?P<between>between|and|to))\s*(?:the )?$"
 )
@@ -176,7 +180,9 @@ class _Reader:
         for pattern in (_NEXT, _IN, _BARE):
             if match := pattern.search(self.text):
                 hours = span_hours(next(group for group in match.groups() if group))
-                self.times = replace(self.times, ahead_hours=self.times.ahead_hours or hours)
+                # "Tonight" says roughly what "nine hours from now" says outright.
+                said = None if self.times.day_only else self.times.ahead_hours
+                self.times = replace(self.times, ahead_hours=said or hours)
                 self._take(match, "AHEAD")
 
     def _date(self, match: re.Match[str]) -> date | None:
@@ -213,6 +219,7 @@ class _Reader:
 
     def moments(self) -> None:
         """Dates, times of day and zones, joined where they stand together."""
+        self._say_that_day()
         for clock in _CLOCK.finditer(self.text):
             # A zone that is said once holds for every time of the question: "between 14:00 and 15:30 CET".
             self.zone, _ = self._zone_behind(clock.end())
@@ -232,6 +239,13 @@ class _Reader:
             self._take((match.start(), stop), "TIME")
         while self._moment():
             pass
+
+    def _say_that_day(self) -> None:
+        """Put the day that was named in place of ``that day`` behind it."""
+        day, pointed = _DATE.search(self.text), _THAT_DAY.search(self.text)
+        if day and pointed and day.end() <= pointed.start():
+            between = self.text[day.end() : pointed.start()]
+            self.text = f"{self.text[: day.start()]}{between} {day[0]}{self.text[pointed.end() :]}"
 
     def _moment(self) -> bool:
         clock, day = _CLOCK.search(self.text), _DATE.search(self.text)
@@ -253,10 +267,7 @@ class _Reader:
     def _together(self, clock: re.Match[str], day: re.Match[str]) -> bool:
         first, second = sorted((clock, day), key=lambda match: match.start())
         between = self.text[first.end() : second.start()]
-        return (
-            re.fullmatch(r"\s*(?:,|at|on|the|around|about|morning|afternoon|evening|night|\s)*\s*", between)
-            is not None
-        )
+        return _BETWEEN_CLOCK_AND_DAY.fullmatch(between) is not None
 
     def _zone_behind(self, stop: int) -> tuple[tzinfo, int]:
         match = _ZONE_AFTER.match(self.text, stop)

@@ -18,7 +18,9 @@ _DOING = (
     r"acknowledge|mark|announce|register|upload|swap|trade|flood|drain|poison|attack|burn|reconnect|unlock|quarantine|"
     r"install|uninstall|update|upgrade|add|create|edit|modify|overwrite|inject|forge|fake|hide|bypass|jog|trip|"
     r"reclose|redispatch|shed|ramp|whitelist|forward|notify|migrate|patch|clear|skip|pretend|forget|ignore|disregard|"
-    r"cancel|deactivate|activate|terminate|abort|pause|withdraw|deploy|rename|encrypt|lock)"
+    r"cancel|deactivate|activate|terminate|abort|pause|withdraw|deploy|rename|encrypt|lock|revert|undo|"
+    r"roll back|rollback|relearn|recompute|carry out|admit|dismiss|escalate|reassign|reopen|purge|flush|refill|"
+    r"calibrate|recalibrate|replace|dispatch|trigger|launch|enforce|adjust|boost|throttle|rotate|schedule|commit|ack)"
 )
 _TO_AN_ASSET = (
     r"(?:open|empty|fill|put|leave|bring|take|make|force|tune|commission|run|pump|cut|keep|switch|hold|move|spin|fire)"
@@ -40,6 +42,13 @@ _WISH = re.compile(
     rf"^(?:please |pls |so |and )?(?:i'?d like|i (?:want|need|would like|wish)|we (?:want|need|would like)|"
     rf"it (?:would|'?d) be (?:great|good|nice|fine) if|can|could|may|get|have)\b (?:to (?:have|get|see) )?"
     rf"(?:the |that |this |all |my |our )?ENTITY (?:were |was |is |be |to be |get )?{_DONE}\b"
+)
+_TO_BE_DONE = re.compile(
+    r"^(?:please |pls |so |and )?(?:i|we) (?:need|want|would like|wish)\b(?!.*\b(?:know|see|which|what|who|whether)\b)"
+    r".*\b(?:issued|minted|revoked|reverted|undone|relearned|carried out|done right away|" + _DONE[3:] + r"\b"
+)
+_AT_ONCE = re.compile(
+    r"\b(?:just do it|do it now|(?:don'?t|do not|never|without) ask(?:ing)? (?:me )?(?:again|first|anybody|anyone))\b"
 )
 _POLITE = re.compile(rf"^(?:please |so |and )?(?:would|do) you mind {_DOING_SO}\b")
 _SHORTHAND = re.compile(
@@ -77,7 +86,9 @@ def orders(folded: str, masked: str) -> bool:
         folded: The folded text.
         masked: The same with names and times masked.
     """
-    if any(pattern.search(masked) for pattern in (_ORDER, _WISH, _POLITE)) or _INSTRUCTION.search(folded):
+    if any(
+        pattern.search(masked) for pattern in (_ORDER, _WISH, _TO_BE_DONE, _POLITE, _AT_ONCE)
+    ) or _INSTRUCTION.search(folded):
         return True
     if asks(folded) or folded.rstrip().endswith("?"):
         return False

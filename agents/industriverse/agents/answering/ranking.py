@@ -97,7 +97,9 @@ class _Features:
                     data.append(weight / norm)
                     columns.append(self._column[term])
             ends.append(len(data))
-        return csr_matrix((data, columns, ends), shape=(len(documents), len(self._column)))
+        return csr_matrix(
+            (np.array(data, dtype=np.float32), columns, ends), shape=(len(documents), len(self._column))
+        )
 
 
 class Ranking:
@@ -109,10 +111,12 @@ class Ranking:
     """
 
     def __init__(self, utterances: Sequence[Utterance], sentences: "Sentences | None") -> None:
-        self._utterances = tuple(utterances)
+        # Of questions that are the same but for names and times one is enough.
+        first = {(utterance.label, utterance.masked): utterance for utterance in reversed(utterances)}
+        self._utterances = tuple(reversed(first.values()))
         self._sentences = sentences
         self._mix = WITHOUT_SENTENCES if sentences is None else WITH_SENTENCES
-        self._known = {word for utterance in utterances for word in stems(utterance.masked)}
+        self._known = {word for utterance in self._utterances for word in stems(utterance.masked)}
         self._inside = {w for u in utterances if u.label != OUTSIDE for w in stems(u.masked)}
         self.vocabulary: frozenset[str] = RELATED_WORDS.union(*(tokens(u.masked) for u in utterances))
         """Words that some known question has."""
@@ -150,13 +154,13 @@ class Ranking:
             return None
         return vectors_of([spoken(utterance.masked) for utterance in self._utterances], self._sentences)
 
-    def _alike(self, words: Any, letters: Any, vectors: NDArray[np.float32] | None) -> Array:
+    def _alike(self, words: Any, letters: Any, vectors: NDArray[np.float32] | None) -> NDArray[np.float32]:
         mix = self._mix
         mixed = mix.words * (words @ self._words.known.T).toarray()
         mixed += mix.letters * (letters @ self._letters.known.T).toarray()
         if vectors is not None and self._vectors is not None:
             mixed += mix.sentences * (vectors @ self._vectors.T)
-        return np.asarray(mixed**mix.degree, dtype=np.float64)
+        return np.asarray(mixed**mix.degree, dtype=np.float32)
 
     @cached_property
     def _fitted(self) -> tuple[Array, Array]:
@@ -173,8 +177,8 @@ class Ranking:
         alike = self._alike(self._words.known, self._letters.known, self._vectors)
         alike[np.diag_indices_from(alike)] += self._mix.ridge / weight
         # Powers of likenesses stay positive semidefinite (Schur), and the ridge makes them definite.
-        fitted = np.asarray(solve(alike, wanted - offset, assume_a="pos", overwrite_a=True), dtype=np.float64)
-        return fitted, np.asarray(offset, dtype=np.float64)
+        fitted = solve(alike, (wanted - offset).astype(np.float32), assume_a="pos", overwrite_a=True)
+        return np.asarray(fitted, dtype=np.float64), np.asarray(offset, dtype=np.float64)
 
     @cached_property
     def _rows_of(self) -> Mapping[str, NDArray[np.intp]]:

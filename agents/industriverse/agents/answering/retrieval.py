@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -47,7 +47,7 @@ SHOWN = ("eil_regime", "shield_threats", "shield_explain", "nvp_forecast", "eil_
 """Verbs whose first questions are shown to who asked for something else."""
 LEAST_SCORE = 0.2
 """Below this no verb is near enough; this and the next by leaving out one style of asking after the other."""
-FOREIGN_WORD = 0.06
+FOREIGN_WORD = 0.05
 """What each of the first two words that no question in scope has takes from a verb's lead over `outside`."""
 MOST_FOREIGN_WORDS = 2
 LEAST_MARGIN = 0.03
@@ -80,6 +80,21 @@ _DEFINE = re.compile(
     r"(?:an? |the )?([a-z]{3,6})(?: mean| stand for| stands for| means)?[?. ]*$"
 )
 """Asks what an abbreviation means."""
+_WORD_OF_ART = re.compile(
+    r"\b(?:by (?:what|which) formula|formula (?:for|of|behind)|meant (?:by|with)|stands? for|definition of|"
+    r"what do(?:es)? .+ mean)\b|^(?:define|what do you mean (?:by|with))\b"
+)
+"""Asks what something means, which no verb tells."""
+_IN_GENERAL = re.compile(
+    r"^(?:(?:so|and|please|tell me|(?:can|could) you (?:explain|tell me)|explain(?: to me)?),? )*"
+    r"(?:what (?:is|are) (?:an? |the (?:difference|meaning|purpose|point|definition)\b)|"
+    r"what'?s (?:an? |the difference\b)|"
+    r"what (?:is|are) .* (?:good|used) for|what distinguishes|how (?:do|can|should|would) (?:i|we|one|you|people)\b|"
+    r"how (?:do|does|is|are|did) |why (?:do|does|is|are) (?:the|an?) )"
+)
+"""Asks how things are in general; of the documentation, if that knows every word and no verb is near."""
+MOST_OUTSIDE = 0.4
+"""More alike than this to what is out of scope, such a question is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +106,23 @@ class _Found:
     follow_up: bool = False
 
 
-def _told(registry: Registry, without: str = "") -> dict[str, tuple[Example, ...]]:
-    """Questions by what they mean: a verb, the pages, or nothing here; without those of one style."""
+def _told(registry: Registry, without: Collection[str] = ()) -> dict[str, tuple[Example, ...]]:
+    """Questions by what they mean: a verb, the pages, or nothing here; without those of some styles."""
     told = {o.name: o.examples for o in registry if o.examples}
     told |= {PAGES: DOCUMENTATION, OUTSIDE: tuple(Example(question, {}) for question in OUTSIDE_QUESTIONS)}
-    more = [further(), *(by_verb for who, by_verb in styles().items() if who != without)]
+    more = [further(), *(by_verb for who, by_verb in styles().items() if who not in without)]
     return {
         label: (*examples, *(example for by_verb in more for example in by_verb.get(label, ())))
         for label, examples in told.items()
     }
 
 
-def known_questions(registry: Registry, without: str = "") -> tuple[Utterance, ...]:
+def known_questions(registry: Registry, without: Collection[str] = ()) -> tuple[Utterance, ...]:
     """Masked questions of all verbs, of the pages, and of what is out of scope.
 
     Args:
         registry: The verbs.
-        without: A style of asking that is left out, to see how well others stand in for it.
+        without: Styles of asking that are left out, to see how well others stand in for them.
     """
     return tuple(
         Utterance(label, _masked(example, label != OUTSIDE), position)
@@ -132,10 +147,12 @@ class RetrievalAnswers:
     Args:
         registry: The verbs and the questions that they are known by.
         conversations: What was said before.
-        without: A style of asking that is not learnt from (see :func:`known_questions`).
+        without: Styles of asking that are not learnt from (see :func:`known_questions`).
     """
 
-    def __init__(self, registry: Registry, conversations: Conversations, without: str = "") -> None:
+    def __init__(
+        self, registry: Registry, conversations: Conversations, without: Collection[str] = ()
+    ) -> None:
         self._registry = registry
         self._conversations = conversations
         self._without = without
@@ -207,7 +224,12 @@ class RetrievalAnswers:
         if frame.tool and _asks_nothing_new(masked):
             return _Found(frame.tool, Example("", frame.arguments), follow_up=True)
         outside_score = next(candidate.score for candidate in ranked if candidate.label == OUTSIDE)
+        in_general = outside_score < MOST_OUTSIDE and self._is_written(reading.folded, masked)
+        if in_general and _WORD_OF_ART.search(reading.folded):
+            return _Found(PAGES, None)
         if self._is_strange(best, outside_score, masked):
+            if in_general and _IN_GENERAL.match(reading.folded):
+                return _Found(PAGES, None)
             return _refused("I cannot answer that: nothing that I can look up is near to it.", self._topics())
         if best.score - second.score < LEAST_MARGIN and best.label != PAGES:
             both = (best.label, second.label)
@@ -222,6 +244,12 @@ class RetrievalAnswers:
             return True
         foreign = self._ranking.foreign(masked, FUNCTION_WORDS | _MASKS)
         return best.score - outside_score < FOREIGN_WORD * min(foreign, MOST_FOREIGN_WORDS)
+
+    def _is_written(self, folded: str, masked: str) -> bool:
+        """Whether the pages know every word of a question that names nothing."""
+        if any(word in _MASKS for word in tokens(masked)) or self._documentation.strangers(folded):
+            return False
+        return self._documentation.find(folded) is not None
 
     def _topics(self) -> str:
         titles = [

@@ -47,7 +47,16 @@ SLOTS = frozenset(
 )
 """Arguments that are never taken over from an example."""
 
-_ASSETS = {"ceu": "CEU", "compute": "CEU", "pft": "PFT", "proof": "PFT", "munt": "MUNT", "model unit": "MUNT"}
+_ASSETS = {
+    "saving": "SAVING",
+    "saved": "SAVING",
+    "ceu": "CEU",
+    "compute": "CEU",
+    "pft": "PFT",
+    "proof": "PFT",
+    "munt": "MUNT",
+    "model unit": "MUNT",
+}
 _COUNTS = {
     word: i + 1
     for i, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
@@ -57,12 +66,14 @@ _LIMIT = re.compile(
     rf"\b(?:last|latest|newest|top|first|most recent|show(?: me)?|list) {_COUNT} "
     r"(?!s\b|sec|min|h\b|hour|hrs|day|week|month)"
     rf"|\b{_COUNT} (?:latest|last|newest|most recent|recent)\b(?! (?:h|hour|min|day|week))"
+    rf"|\b(?:max(?:imum)?|at most|not more than|no more than) {_COUNT}\b(?! ?(?:h|hour|min|day|week|sec))"
 )
 _THRESHOLD = re.compile(
     r"(?:\b(?:above|over|exceed(?:s|ing)?|past|beyond|more than|higher than|greater than|reach(?:es|ing)?) |>=? ?)"
     r"(-?\d+(?:\.\d+)?)"
 )
 _ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b")
+_ACCOUNT = re.compile(r"\b((?:account|budget|escrow|user):[\w.@-]*\w)")
 _ROWS = re.compile(r"\b(\d{1,6}) (?:samples|rows|readings|values|points|records)\b")
 _WHO = re.compile(r"\b(?:user|caller|principal|account of|by|did|has|of|from) ([a-z][\w.@-]*[\w])")
 _CALLER = re.compile(
@@ -355,7 +366,7 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
             above = _THRESHOLD.search(reading.folded)
             name = one_channel()
             return _in_own_unit(float(above[1]), name, situation) if above and name else None
-        said = None if limit is None else limit[1] or limit[2]
+        said = None if limit is None else limit[1] or limit[2] or limit[3]
         return None if said is None else _COUNTS.get(said) or int(said)
 
     def matched(pattern: re.Pattern[str]) -> str | None:
@@ -378,7 +389,7 @@ def _filler(situation: Situation, declared: Operation) -> dict[str, Callable[[],
         "certificate_id": lambda: next(iter(reading.ids.get("digests", ())), None),
         "plant_id": lambda: stream_of(situation),
         "principal": principal,
-        "account": lambda: "treasury" if "treasury" in reading.folded else None,
+        "account": lambda: matched(_ACCOUNT) or ("treasury" if "treasury" in reading.folded else None),
         "limit": bound,
         "channel": one_channel,
         "address": lambda: matched(_ADDRESS),
@@ -419,15 +430,16 @@ def fill(declared: Operation, example: Example | None, situation: Situation) -> 
     """
     fields = declared.input_model.model_fields
     arguments = _constants(example, set(fields))
-    for name, outright in said_outright(declared.name, situation.reading.folded).items():
-        if outright is None:
-            arguments.pop(name, None)
-        else:
-            arguments[name] = outright
+    said = said_outright(declared.name, situation.reading.folded)
+    if situation.reading.streams:
+        said.pop("stream", None)
+    arguments = {name: value for name, value in (arguments | said).items() if value is not None}
     fillers, note = _filler(situation, declared), ""
     free = {} if example is None else _rest(example, situation.reading.folded.rstrip("?!. "))
     for name, field in fields.items():
         value: Any
+        if said.get(name) is not None:
+            continue
         if name == "stream":
             value = _stream(situation, field.is_required())
         elif name == "incident_id":
@@ -445,9 +457,9 @@ def fill(declared: Operation, example: Example | None, situation: Situation) -> 
         elif name in fillers:
             value = fillers[name]()
         elif name not in SLOTS and get_origin(field.annotation) is Literal:
-            said = _word_of(get_args(field.annotation), situation.reading.folded)
+            word = _word_of(get_args(field.annotation), situation.reading.folded)
             # A format is named by its own name alone; other choices are everyday words, so the example knows better.
-            value = None if name in arguments and name != "form" else said
+            value = None if name in arguments and name != "form" else word
         else:
             value = free.get(name) if name not in SLOTS and name not in arguments else None
         if isinstance(value, Missing):
