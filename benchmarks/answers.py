@@ -35,6 +35,7 @@ SETS = {
     "held-out": "questions_held_out.jsonl",
     "third": "questions_third.jsonl",
     "fourth": "questions_fourth.jsonl",
+    "fifth": "questions_fifth.jsonl",
 }
 
 HELD_OUT = list(SETS)[-1]
