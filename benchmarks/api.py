@@ -40,6 +40,8 @@ from typing import Any
 
 import httpx
 
+from industriverse.cli.room import threads_of
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
@@ -266,7 +268,9 @@ def running(kind: str, homes: list[Path], answer: Path) -> Iterator[tuple[list[s
                 str(answer),
                 str(ROOT / "tests"),
             ]
-            started.append(subprocess.Popen(words))
+            # As the command starts a server.
+            environment = dict(os.environ) | threads_of(os.environ)
+            started.append(subprocess.Popen(words, env=environment))
             urls.append(f"http://127.0.0.1:{port}")
         for url in urls:
             wait_until_ready(url)

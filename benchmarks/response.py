@@ -1,4 +1,4 @@
-"""Closed-loop evaluation of the response: three simulated plants, attacks and clean runs, four policies.
+"""Closed-loop evaluation of the response: three simulated plants, attacks and clean runs, five policies.
 
     python benchmarks/response.py [--quick] [--seeds 4711,4712,4713] [--plants water,grid,hosts] [--attacks TEXT]
         [--rows FILE] [--homes FOLDER] [--json FILE] [--page FILE]

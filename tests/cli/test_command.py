@@ -175,3 +175,35 @@ def test_verification_needs_no_home(proof: dict[str, Any], tmp_path: Path) -> No
     )
     assert told.returncode == 0, told.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+ASKS_ITS_LIBRARIES = """
+import sys
+sys.argv[:] = ["industriverse", "atlas", "--help"]
+from industriverse.cli import main
+main(standalone_mode=False)
+import numpy
+from threadpoolctl import threadpool_info
+print(*{library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+"""
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_linear_algebra_keeps_to_one_thread_unless_told_otherwise(
+    given: dict[str, str], expected: str
+) -> None:
+    room = {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=16384"}
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if name not in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    }
+    command = [sys.executable, "-c", ASKS_ITS_LIBRARIES]
+    asked = subprocess.run(
+        command,
+        env=kept | {"PYTHONPATH": os.pathsep.join(sys.path)} | room | given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert asked.stdout.splitlines()[-1] == expected

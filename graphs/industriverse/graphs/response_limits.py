@@ -19,6 +19,7 @@ class Limits:
         needs_record: Whether the record of earlier expectations must allow it.
         patience_looks: Restless looks after an action before thinking again.
         patience_most_looks: The same after thoughts that led to nothing; each doubles it up to this.
+        patience_calm_looks: The bound instead where no loss was forecast.
         looks: Looks at the plant in one run.
         thoughts: Plans made in one run, most of which come to nothing.
     """
@@ -29,6 +30,7 @@ class Limits:
     needs_record: bool
     patience_looks: int = 2
     patience_most_looks: int = 24
+    patience_calm_looks: int = 4
     looks: int = 96
     thoughts: int = 24
 

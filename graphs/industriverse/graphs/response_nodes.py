@@ -135,7 +135,8 @@ async def plan(
     update: ResponseState = {"plans_made": state.get("plans_made", 0) + 1, "plan_id": proposed["plan_id"]}
     if not proposed["actions"]:
         tell(runtime, f"plan: no action helps ({proposed['rationale']})")
-        return _no_plan(state, update)
+        at_stake = saves_enough(proposed["do_nothing_loss"], proposed["service_requested"])
+        return _no_plan(state, update, nothing_at_stake=not at_stake)
     tell(runtime, f"plan: {len(proposed['actions'])} actions")
     update["plan_text"], update["irreversible"] = proposed["text"], proposed["irreversible"]
     update["plan_actions"] = len(proposed["actions"])
@@ -153,11 +154,17 @@ async def plan(
     return Command(goto="approve", update=update)
 
 
-def _no_plan(state: ResponseState, update: ResponseState) -> Command[Literal["approve", "verify", "__end__"]]:
-    """Watch on, with less and less haste, where something was done or may be done alone; else end."""
+def _no_plan(
+    state: ResponseState, update: ResponseState, *, nothing_at_stake: bool = False
+) -> Command[Literal["approve", "verify", "__end__"]]:
+    """Watch on, with less and less haste, where something was done or may be done alone; else end.
+
+    Where no loss was forecast, a thought took one rollout, and a loss may still grow from nothing: haste stays.
+    """
     limits = LIMITS.get(state["mode"])
     if limits is not None:
-        update["patience_looks"] = min(2 * _patience(state, limits), limits.patience_most_looks)
+        most = limits.patience_calm_looks if nothing_at_stake else limits.patience_most_looks
+        update["patience_looks"] = min(2 * _patience(state, limits), most)
         return Command(goto="verify", update=update)
     if state.get("plan_ids"):
         return Command(goto="verify", update=update)

@@ -16,11 +16,19 @@ def open_durable(path: Path, schema: str = "") -> sqlite3.Connection:
     Args:
         path: Created with its folder if missing.
         schema: Statements that create what is not there yet.
+
+    Raises:
+        OSError: If the folder cannot be made.
+        sqlite3.Error: If the file cannot be opened or is no database.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    make_durable(connection)
-    connection.executescript(schema)
+    try:
+        make_durable(connection)
+        connection.executescript(schema)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -9,6 +9,7 @@ import click
 from industriverse.cli.ask_command import ask
 from industriverse.cli.atlas import atlas
 from industriverse.cli.ledger import ledger
+from industriverse.cli.room import keep_to_one_thread
 from industriverse.physics.errors import IndustriverseError
 
 __all__ = ["main"]
@@ -56,6 +57,7 @@ def main() -> None:
 
     Telemetry becomes energy and entropy; attacks and faults show as disturbances of that field.
     """
+    keep_to_one_thread()
 
 
 _tools = click.option("--tools", default=None, help="Comma-separated tools to show beside those.")

@@ -24,7 +24,13 @@ from industriverse.simulation.cluster_layout import (
     TIERS,
 )
 from industriverse.simulation.plant import Command
-from industriverse.simulation.stepped_plant import Served, StepOutcome, SteppedPlant, SteppedSpec
+from industriverse.simulation.stepped_plant import (
+    Served,
+    StepOutcome,
+    SteppedPlant,
+    SteppedSpec,
+    first_strike,
+)
 from industriverse.simulation.strikes import Strike, acting, check_strikes
 
 __all__ = [
@@ -101,7 +107,7 @@ def cluster_telemetry(flows: StepFlows, seconds: float, asked_per_s: float) -> N
     return np.array([*values, asked_per_s, flows.answered / seconds, waits])
 
 
-class HostClusterPlant(SteppedPlant):
+class HostClusterPlant(SteppedPlant[SteppedSpec]):
     """Four tiers of two hosts under a daily load; see ``cluster_dynamics`` for its laws.
 
     Args:
@@ -120,6 +126,11 @@ class HostClusterPlant(SteppedPlant):
         self._given: dict[str, int] = {}
         self._frozen: dict[str, NDArray[np.float64]] = {}
         self.flows: StepFlows | None = None
+
+    @property
+    def attack_began_step(self) -> int | None:
+        """First step at which the intruder acted, None so far. For evaluation only."""
+        return first_strike(self.spec.strikes, self.step)
 
     def sample(self, step: int) -> StepOutcome:
         """Run one step."""

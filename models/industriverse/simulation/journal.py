@@ -14,6 +14,7 @@ from industriverse.simulation.catalogue import make_plant, model_digest, spec_fr
 from industriverse.simulation.errors import JournalError
 from industriverse.simulation.journaled_plant import Event, JournaledPlant
 from industriverse.simulation.plant import PlantSpec
+from industriverse.storage import open_durable
 
 __all__ = ["REPLAY_VERSION", "JournalEntry", "PlantJournal"]
 
@@ -75,21 +76,12 @@ class PlantJournal:
         self.path = Path(path)
         self._lock = threading.RLock()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                self.path, isolation_level=None, timeout=30.0, check_same_thread=False
-            )
-        except (OSError, sqlite3.Error) as error:
+            self._database = open_durable(self.path, _SCHEMA)
+        except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(
                 f"cannot open plant journal {self.path}: {error}", hint="give a writable path"
             ) from error
-        try:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("PRAGMA foreign_keys = ON")
-            self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            self._database.close()
             raise JournalError(
                 f"{self.path} is not a plant journal: {error}", hint="give another path or remove the file"
             ) from error

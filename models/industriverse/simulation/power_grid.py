@@ -27,7 +27,13 @@ from industriverse.simulation.grid_layout import (
     VOLTAGE_BUSES,
 )
 from industriverse.simulation.plant import Command
-from industriverse.simulation.stepped_plant import Served, StepOutcome, SteppedPlant, SteppedSpec
+from industriverse.simulation.stepped_plant import (
+    Served,
+    StepOutcome,
+    SteppedPlant,
+    SteppedSpec,
+    first_strike,
+)
 from industriverse.simulation.strikes import Strike, acting, check_strikes
 
 __all__ = ["STRIKE_KINDS", "PowerGridPlant", "grid_orders", "grid_telemetry"]
@@ -82,7 +88,7 @@ def grid_telemetry(step: GridStep) -> NDArray[np.float64]:
     return np.array([*values, step.reported_mw, step.shed_mw])
 
 
-class PowerGridPlant(SteppedPlant):
+class PowerGridPlant(SteppedPlant[SteppedSpec]):
     """Thirty buses under a daily load; see ``grid_dynamics`` for what is in and what is left out.
 
     Args:
@@ -106,6 +112,11 @@ class PowerGridPlant(SteppedPlant):
 
     def _factor(self, step: int) -> float:
         return day_factor((self.spec.start_ns // 10**9 + step * self.spec.interval_s) % 86_400)
+
+    @property
+    def attack_began_step(self) -> int | None:
+        """First step at which the intruder acted, None so far. For evaluation only."""
+        return first_strike(self.spec.strikes, self.step)
 
     def sample(self, step: int) -> StepOutcome:
         """Run one step."""

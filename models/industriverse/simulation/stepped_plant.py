@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from industriverse.signals import NANOSECONDS_PER_SECOND, Channel, Frame
 from industriverse.simulation.command_board import CommandBoard
 from industriverse.simulation.errors import SimulationError
-from industriverse.simulation.plant import Command, CommandSpec, ServiceReport
+from industriverse.simulation.plant import Command, CommandSpec, PlantSpec, ServiceReport
 from industriverse.simulation.strikes import Strike, strike_from_dict
 
-__all__ = ["Served", "StepOutcome", "SteppedPlant", "SteppedSpec", "add_up"]
+__all__ = ["Served", "StepOutcome", "SteppedPlant", "SteppedSpec", "add_up", "first_strike"]
+
+Spec = TypeVar("Spec", bound=PlantSpec)
+"""What determines a run of a kind of plant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,11 @@ class StepOutcome:
     served: Served
 
 
+def first_strike(strikes: Sequence[Strike], step: int) -> int | None:
+    """First step before ``step`` at which a strike began, None if there is none."""
+    return min((strike.start_step for strike in strikes if strike.start_step < step), default=None)
+
+
 def add_up(steps: Sequence[Served], unit: str) -> ServiceReport:
     """Add up the service of successive steps."""
     requested = sum(step.requested for step in steps)
@@ -96,7 +104,7 @@ def add_up(steps: Sequence[Served], unit: str) -> ServiceReport:
     )
 
 
-class SteppedPlant(ABC):
+class SteppedPlant(ABC, Generic[Spec]):
     """A plant that produces one sample a step and answers to commands.
 
     Two runs with equal specification and equal commands at equal steps give bit-identical telemetry, whether
@@ -110,7 +118,7 @@ class SteppedPlant(ABC):
     """
 
     def __init__(
-        self, spec: SteppedSpec, channels: tuple[Channel, ...], commands: tuple[CommandSpec, ...], unit: str
+        self, spec: Spec, channels: tuple[Channel, ...], commands: tuple[CommandSpec, ...], unit: str
     ) -> None:
         self.spec = spec
         self.channels = channels
@@ -150,10 +158,9 @@ class SteppedPlant(ABC):
         return self._hash.hexdigest()
 
     @property
+    @abstractmethod
     def attack_began_step(self) -> int | None:
         """First step at which the intruder acted, None so far. For evaluation only."""
-        begun = [strike.start_step for strike in self.spec.strikes if strike.start_step < self.step]
-        return min(begun, default=None)
 
     def commands(self) -> tuple[CommandSpec, ...]:
         """Everything that the plant can be told to do."""
@@ -213,5 +220,5 @@ class SteppedPlant(ABC):
         """Service since a step (0 is the start)."""
         return add_up(self._served[since_step:], self._unit)
 
-    def close(self) -> None:  # noqa: B027 - a plant that holds nothing need not say so
+    def close(self) -> None:
         """Nothing is held outside this object."""

@@ -21,8 +21,9 @@ from industriverse.simulation.net3 import (
     net3,
 )
 from industriverse.simulation.plant import Command, ServiceReport
+from industriverse.simulation.stepped_plant import add_up
 from industriverse.simulation.tank_levels import LevelEstimates, estimate_levels
-from industriverse.simulation.water_network import summarise
+from industriverse.simulation.water_network import served_of
 
 __all__ = ["Hypothesis", "TwinRollout", "WaterNetworkTwin"]
 
@@ -150,17 +151,17 @@ class WaterNetworkTwin:
             levels_m={key: levels[f"tank-{key}"] for key in TANKS},
             pump_on=pump_ordered,
         )
-        values, totals = np.empty((steps, len(CHANNELS))), []
+        values, served = np.empty((steps, len(CHANNELS))), []
         paths = {f"tank-{key}": np.empty(steps) for key in TANKS}
         for row in range(steps):
             for key in TANKS:
                 paths[f"tank-{key}"][row] = loop.hydraulics.level_m(key)
             outcome = loop.advance()
             values[row] = outcome.telemetry
-            totals.append(outcome.totals)
+            served.append(served_of(outcome.totals))
         loop.hydraulics.close()
         times = start_ns + self.interval_s * NANOSECONDS_PER_SECOND * np.arange(steps)
-        return TwinRollout(Frame(times, values, CHANNELS), summarise(totals), paths)
+        return TwinRollout(Frame(times, values, CHANNELS), add_up(served, "m3"), paths)
 
     def predict_from(
         self,
