@@ -85,6 +85,9 @@ def test_an_order_is_one_however_politely_it_is_given(text: str) -> None:
         "did anybody delete the logs",
         "could you draw up a response, dont carry it out",
         "i need to know which certificates were issued",
+        "mint queue",
+        "order book",
+        "lower and upper bound of the level in 5 hours",
     ],
 )
 def test_a_question_about_an_action_is_no_order(text: str) -> None:

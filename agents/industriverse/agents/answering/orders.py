@@ -37,7 +37,12 @@ _DONE = (
     r"wiped|disabled|muted|silenced|reset|raised|lowered|approved|executed|granted|hidden|skipped|overridden|emptied|"
     r"filled|put|taken|set|off|on|shut down|out of service)"
 )
-_ORDER = re.compile(rf"{_OPENING}(?:{_DOING}(?!\s+entropy)\s+\S|{_TO_AN_ASSET})")
+_THINGS = (
+    r"(?:(?:mint|call|order|trade|swap|transfer|change|update|quarantine|reset)s? "
+    r"(?:queue|log|history|list|trail|book|costs?|entropy|candidates?)\b|"
+    r"kill chain\b|lower (?:and|or|bounds?)\b|install without\b)"
+)
+_ORDER = re.compile(rf"{_OPENING}(?!{_THINGS})(?:{_DOING}\s+\S|{_TO_AN_ASSET})")
 _WISH = re.compile(
     rf"^(?:please |pls |so |and )?(?:i'?d like|i (?:want|need|would like|wish)|we (?:want|need|would like)|"
     rf"it (?:would|'?d) be (?:great|good|nice|fine) if|can|could|may|get|have)\b (?:to (?:have|get|see) )?"
