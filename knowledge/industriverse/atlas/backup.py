@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from industriverse.atlas.errors import ExchangeError
 from industriverse.atlas.exchange import export_graph, import_graph
 from industriverse.atlas.graph import GraphAtlas
 from industriverse.atlas.objects import ObjectStore
+from industriverse.storage import write_whole
 
 __all__ = ["BackupReport", "back_up", "restore"]
 
@@ -101,9 +101,4 @@ def _digest(path: Path) -> str:
 
 
 def _write_manifest(place: Path, content: dict[str, object]) -> None:
-    temporary = place / f".{_MANIFEST}"
-    with temporary.open("w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(place / _MANIFEST)
+    write_whole(place / _MANIFEST, json.dumps(content).encode())

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from industriverse.atlas.errors import (
 )
 from industriverse.atlas.frames import frame_of, parquet_of
 from industriverse.signals import Frame
+from industriverse.storage import sync, writing_whole
 
 __all__ = ["ObjectInfo", "ObjectStore", "place_of"]
 
@@ -136,21 +136,13 @@ class ObjectStore:
             ObjectCorruptError: If the bytes do not hash to their key.
             AtlasUnreachableError: If the server does not answer.
         """
-        target = Path(path)
         digest = hashlib.sha256()
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for part in self.stream(key):
-                    digest.update(part)
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
+        with writing_whole(path, private=True) as file:
+            for part in self.stream(key):
+                digest.update(part)
+                file.write(part)
             if digest.hexdigest() != key:
                 raise _corrupt(key)
-            Path(temporary).replace(target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Part of an object. A part cannot be checked against the key: read whole what a proof depends on.
@@ -319,25 +311,17 @@ class ObjectStore:
 
     def _make_durable(self, key: str) -> None:
         place = self._folder / place_of(key)
-        _sync(place)
+        sync(place)
         self._enter(place.parent)
 
     def _enter(self, folder: Path) -> None:
         """Have a folder's names on disk."""
-        _sync(folder)
+        sync(folder)
         # A folder that has been entered in its parent once needs that no more.
         while folder not in self._entered and folder != self._folder:
-            _sync(folder.parent)
+            sync(folder.parent)
             self._entered.add(folder)
             folder = folder.parent
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def place_of(key: str) -> str:

@@ -2,6 +2,6 @@
 
 from industriverse.storage.commit_watch import CommitWatch
 from industriverse.storage.durable_sqlite import make_durable, open_durable
-from industriverse.storage.whole_files import write_whole, writing_whole
+from industriverse.storage.whole_files import sync, write_whole, writing_whole
 
-__all__ = ["CommitWatch", "make_durable", "open_durable", "write_whole", "writing_whole"]
+__all__ = ["CommitWatch", "make_durable", "open_durable", "sync", "write_whole", "writing_whole"]

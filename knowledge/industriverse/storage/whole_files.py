@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["write_whole", "writing_whole"]
+__all__ = ["sync", "write_whole", "writing_whole"]
 
 _PRIVATE = 0o600
 _ORDINARY = 0o666
@@ -40,7 +40,9 @@ def writing_whole(path: Path | str, *, private: bool = False) -> Iterator[Binary
         with suppress(FileNotFoundError):
             draft.unlink()
         raise
-    _keep_name(target.parent)
+    # A name is content of its folder, which has to reach the disk as well; Windows cannot open folders.
+    if os.name != "nt":
+        sync(target.parent)
 
 
 def write_whole(path: Path | str, content: bytes, *, private: bool = False) -> None:
@@ -53,11 +55,13 @@ def write_whole(path: Path | str, content: bytes, *, private: bool = False) -> N
         file.write(content)
 
 
-def _keep_name(folder: Path) -> None:
-    """A name is content of its folder, which has to reach the disk as well; Windows cannot open folders."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have what a file holds, or the names in a folder, on the disk.
+
+    Raises:
+        OSError: If it cannot be opened or written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
