@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from industriverse.mcp_server.answering import answered, answered_as_json
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.inert import inert_result
 from industriverse.mcp_server.sampling import asks_for_words
@@ -32,11 +33,10 @@ from industriverse.operations.policy import invoke
 from industriverse.operations.registry import Operation
 from industriverse.physics import IndustriverseError
 
-__all__ = ["STATELESS", "DirectCalls"]
+__all__ = ["DirectCalls"]
 
 logger = logging.getLogger(__name__)
 
-STATELESS = "2026-07-28"
 _VERSIONS = frozenset({"2025-06-18", "2025-11-25", STATELESS})
 """Revisions whose results have the shape that is made here."""
 

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from industriverse.mcp_server.edge import body_of_call, replayed
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.problems import send_problem
 from industriverse.operations.registry import Operation, registry
 
@@ -16,7 +17,7 @@ _CHALLENGES = Counter("industriverse_auth_challenges", "Requests answered with a
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
 OPEN_PREFIX = "/.well-known/"
-STATELESS_SINCE = b"2026-07-28"
+_STATELESS_SINCE = STATELESS.encode()
 _HINTS = {
     401: "send Authorization: Bearer TOKEN; its owner makes one: industriverse token add NAME --role ROLE",
     403: "send Authorization: Bearer TOKEN with a token that holds the scope",
@@ -101,7 +102,7 @@ async def _scope_needed(scope: Scope, receive: Receive) -> tuple[str | None, Rec
         declared = _operation_at(path)
         return (None if declared is None else declared.scope), receive
     headers: Mapping[bytes, bytes] = dict(scope["headers"])
-    if headers.get(b"mcp-protocol-version", b"") >= STATELESS_SINCE:
+    if headers.get(b"mcp-protocol-version", b"") >= _STATELESS_SINCE:
         # The SDK refuses a request whose headers do not say what its body says.
         return _scope_of_tool(headers.get(b"mcp-name", b"").decode("latin-1")), receive
     message = await receive()

@@ -9,6 +9,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from prometheus_client import Counter, Gauge, Histogram
 
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.inert import inert, inert_result
 from industriverse.operations.tracing import PROPAGATED, message_context
 
@@ -35,9 +36,6 @@ METHODS = frozenset(
 
 def _names_uri(data: Any) -> bool:
     return isinstance(data, dict) and list(data) == ["uri"] and isinstance(data["uri"], str)
-
-
-_STATELESS_SINCE = "2026-07-28"
 
 
 class Served:
@@ -79,7 +77,7 @@ async def follow_trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
         _NOTIFICATIONS.inc()
         return await call_next(ctx)
     method = ctx.method if ctx.method in METHODS else "other"
-    era = "stateless" if ctx.protocol_version >= _STATELESS_SINCE else "handshake"
+    era = "stateless" if ctx.protocol_version >= STATELESS else "handshake"
     given = ctx.meta or {}
     meta = {name: value for name, value in given.items() if name in PROPAGATED and isinstance(value, str)}
     try:

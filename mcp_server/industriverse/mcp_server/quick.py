@@ -19,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from industriverse.mcp_server.direct import STATELESS, DirectCalls
+from industriverse.mcp_server.direct import DirectCalls
 from industriverse.mcp_server.edge import replayed
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.propagation import Served
 from industriverse.mcp_server.sampling import asks_for_words
 from industriverse.mcp_server.sessions import KnownSessions

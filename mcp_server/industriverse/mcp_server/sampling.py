@@ -26,6 +26,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 
 from industriverse.agents.answering.evidence import unsupported
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.inert import inert
 from industriverse.operations.registry import Operation, registry
 
@@ -34,7 +35,6 @@ __all__ = ["SAMPLING_SECONDS", "asks_for_words", "can_be_worded", "worded"]
 SAMPLING_SECONDS = 60.0
 """How long a client's model has on the handshake-era protocol; then the plain explanation is given."""
 
-_STATELESS_ERA = "2026-07-28"
 _KEY = "explanation"
 _LONGEST = 2_000
 _SHOWN = 40
@@ -129,7 +129,7 @@ async def _asked(
     capabilities = context.client_capabilities
     if capabilities is None or capabilities.sampling is None:
         raise _Unusable("not offered", "your client does not offer its model to servers (MCP sampling)")
-    if context.protocol_version == _STATELESS_ERA:
+    if context.protocol_version == STATELESS:
         if context.request_state is None:
             return InputRequiredResult(
                 request_state=_fingerprint(evidence), input_requests={_KEY: _request(evidence)}

@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from industriverse.mcp_server.answering import answered
+from industriverse.mcp_server.eras import STATELESS
 from industriverse.mcp_server.guard import ResponseGuard
 from industriverse.mcp_server.icons import icon_of
 from industriverse.mcp_server.sampling import asks_for_words, can_be_worded, worded
@@ -41,7 +42,6 @@ __all__ = ["APPROVAL_SECONDS", "Approval", "add_operations"]
 APPROVAL_SECONDS = 600.0
 """How long a person has for an answer on the handshake-era protocol; then nothing is done."""
 
-STATELESS_ERA = "2026-07-28"
 
 _QUESTIONS = Counter("industriverse_approval_questions", "Questions put to a person")
 _APPROVALS = Counter("industriverse_approval_answers", "Answers of people to questions", ["action"])
@@ -119,7 +119,7 @@ def _approver(context: Context[Any, Any]) -> Callable[[ApprovalRequest], Awaitab
 
     if current_task() is not None:
         return by_task
-    return by_result if context.protocol_version == STATELESS_ERA else by_request
+    return by_result if context.protocol_version == STATELESS else by_request
 
 
 def _question(needed: InputNeeded) -> InputRequiredResult:
