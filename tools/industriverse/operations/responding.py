@@ -1,5 +1,6 @@
 """Plans drafted, carried out and taken back on the plant behind a stream."""
 
+import functools
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -84,12 +85,14 @@ def draft_plan(
     """
     incident = incident_of(services, incident_id)
     forecast = TwinForecast.of(services, incident.stream)
-    idle = forecast(()) if alone else None
+    # Whether service is at stake and what a plan gains are both told from the same rollout of doing nothing.
+    rollout = functools.cache(forecast)
+    idle = rollout(()) if alone else None
     at_stake = idle is None or idle.loss >= WORTH_ACTING_SHARE * idle.requested
     plan = make_plan(
         incident,
         forecast.candidates(reversible_only=alone) if at_stake else (),
-        forecast,
+        rollout,
         principal=principal,
         now_ns=services.clock(),
         valid_for_s=PLAN_VALID_S,
