@@ -18,6 +18,7 @@ import json
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from torch import Tensor
 from industriverse.graphs.ace import build_ace_graph
 from industriverse.graphs.ace_nodes import FIRST_SETTINGS
 from industriverse.graphs.errors import ToolCallError
-from industriverse.graphs.state import GraphContext
+from industriverse.graphs.state import CallTool, GraphContext
 from industriverse.mcp_server.composition import compose
 from industriverse.nvp.grid import Grid
 from industriverse.nvp.metrics import vrmse
@@ -118,8 +119,8 @@ def question_of(case: Case) -> tuple[dict[str, Any], Tensor]:
     return question, seen[-1]
 
 
-async def judge(platform: Platform, case: Case, accuracy: float) -> dict[str, Any]:
-    question, truth = question_of(case)
+def tools_of(platform: Platform) -> CallTool:
+    """Calls the operations of a platform as a graph calls tools."""
 
     async def call_tool(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -128,22 +129,25 @@ async def judge(platform: Platform, case: Case, accuracy: float) -> dict[str, An
             raise ToolCallError(str(error)) from error
         return result.model_dump(mode="json")
 
-    def wrong(forecast: dict[str, Any]) -> float:
-        values = torch.tensor(forecast["field_values"], dtype=torch.float64)[None]
-        return float(vrmse(values, truth).max())
+    return call_tool
 
-    kept = await call_tool("nvp_field", question)
-    asked = {"field_id": kept["field_id"], "horizon_frames": case.horizon, "limit": None}
+
+async def both_answers(
+    call_tool: CallTool,
+    asked: dict[str, Any],
+    goals: dict[str, Any],
+    may_infer: list[str],
+    wrong: Callable[[dict[str, Any]], float],
+) -> dict[str, Any]:
+    """One forecast by the single pass and by ACE, and how wrong each was."""
     once = await call_tool("nvp_ensemble", {**asked, **FIRST_SETTINGS, "with_values": True})
-    goals = {"accuracy": accuracy, "width": 1.0, "budget_steps": 20_000}
     begun = time.process_time()
     ended = await build_ace_graph(None).ainvoke(
-        {"question": asked, "goals": goals, "may_infer": question["infer"]},
+        {"question": asked, "goals": goals, "may_infer": may_infer},
         context=GraphContext(call_tool=call_tool),
     )
     emitted = ended["outcome"] == "emitted"
     return {
-        **asdict(case),
         "single_error": wrong(once),
         "single_estimate": once["error"],
         "ace_error": wrong(ended["forecast"]) if emitted else None,
@@ -153,6 +157,21 @@ async def judge(platform: Platform, case: Case, accuracy: float) -> dict[str, An
         "cpu_s": time.process_time() - begun,
         "reason": ended["reason"],
     }
+
+
+async def judge(platform: Platform, case: Case, accuracy: float) -> dict[str, Any]:
+    question, truth = question_of(case)
+    call_tool = tools_of(platform)
+
+    def wrong(forecast: dict[str, Any]) -> float:
+        values = torch.tensor(forecast["field_values"], dtype=torch.float64)[None]
+        return float(vrmse(values, truth).max())
+
+    kept = await call_tool("nvp_field", question)
+    asked = {"field_id": kept["field_id"], "horizon_frames": case.horizon, "limit": None}
+    goals = {"accuracy": accuracy, "width": 1.0, "budget_steps": 20_000}
+    answers = await both_answers(call_tool, asked, goals, question["infer"], wrong)
+    return {**asdict(case), **answers}
 
 
 def summary(rows: list[dict[str, Any]], accuracy: float) -> dict[str, Any]:

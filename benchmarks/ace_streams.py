@@ -17,7 +17,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,18 +25,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.ace import summary
+from benchmarks.ace import both_answers, summary, tools_of
 
-from industriverse.graphs.ace import build_ace_graph
-from industriverse.graphs.ace_nodes import FIRST_SETTINGS
-from industriverse.graphs.errors import ToolCallError
-from industriverse.graphs.state import GraphContext
 from industriverse.mcp_server.composition import compose
-from industriverse.operations.context import LOCAL_OPERATOR
 from industriverse.operations.home import Home
 from industriverse.operations.platform import Platform
-from industriverse.operations.policy import invoke
-from industriverse.physics import IndustriverseError
 from industriverse.signals import Channel, Frame
 
 INTERVAL_S, PER_DAY, CLEAN_DAYS, LIVE_DAYS = 300, 288, 8, 2
@@ -129,37 +121,13 @@ async def judge(
 ) -> dict[str, Any]:
     """One forecast by ACE and by the single pass."""
 
-    async def call_tool(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            result = await invoke(platform, tool, arguments, principal=LOCAL_OPERATOR)
-        except IndustriverseError as error:
-            raise ToolCallError(str(error)) from error
-        return result.model_dump(mode="json")
-
     def wrong(forecast: dict[str, Any]) -> float:
         said = np.array([forecast["stream_values"][channel.name] for channel in CHANNELS]) / scale
         return float(np.sqrt(np.mean((said - truth) ** 2)))
 
     asked = {"stream": name, "horizon_hours": ahead * INTERVAL_S / 3600}
-    once = await call_tool("nvp_ensemble", {**asked, **FIRST_SETTINGS, "with_values": True})
-    begun = time.process_time()
-    ended = await build_ace_graph(None).ainvoke(
-        {"question": asked, "goals": {"accuracy": accuracy, **GOALS}, "may_infer": []},
-        context=GraphContext(call_tool=call_tool),
-    )
-    emitted = ended["outcome"] == "emitted"
-    return {
-        **asdict(law),
-        "samples_ahead": ahead,
-        "single_error": wrong(once),
-        "single_estimate": once["error"],
-        "ace_error": wrong(ended["forecast"]) if emitted else None,
-        "ace_estimate": ended["measured"]["error"] if emitted else None,
-        "rounds": len(ended["rounds"]),
-        "steps": ended["spent_steps"],
-        "cpu_s": time.process_time() - begun,
-        "reason": ended["reason"],
-    }
+    answers = await both_answers(tools_of(platform), asked, {"accuracy": accuracy, **GOALS}, [], wrong)
+    return {**asdict(law), "samples_ahead": ahead, **answers}
 
 
 async def measure(number: int, moments: int, seed: int, accuracy: float) -> list[dict[str, Any]]:
